@@ -1,0 +1,93 @@
+// InferenceHandler: what a model looks like to the data path, whatever stands behind it: the native
+// engine, a container that answers POST /invocations, a Python script, or a pipeline of these.
+// A request is a mini-batch; the promise of a reply comes back at once, so that the caller keeps
+// order by submitting in order and taking futures from the front.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <future>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/result.h"
+
+namespace millrace::handler {
+
+// Where one record lies in a request's body, without its framing (line end, ...).
+struct RecordSpan {
+  uint32_t offset = 0;
+  uint32_t length = 0;
+};
+
+struct InvokeRequest {
+  std::string content_type;  // as ContentType; empty: not given
+  std::string accept;        // as Accept; empty: not given
+  std::string object_name;   // "bucket/key" or the path: X-Amzn-SageMaker-Input-Object
+  std::string body;          // the bytes as SageMaker would send them
+  std::vector<RecordSpan> records;
+  // Column of the text in CSV records, when the data path resolved it from the header by name.
+  std::optional<uint32_t> text_column;
+  // The data path cut the object with --csv rfc4180, so a record may hold line ends inside quotes.
+  char csv_delimiter = ',';
+  CancelToken cancel;
+};
+
+// A record that could not be answered. `record` counts from 0 within the request.
+struct RecordError {
+  uint32_t record = 0;
+  std::string message;
+};
+
+// What a user wants to know about the records behind a reply; summed over the job.
+struct InvokeCounts {
+  uint64_t rows = 0;
+  uint64_t truncated = 0;
+  uint64_t duplicates = 0;
+  uint64_t empty = 0;
+  uint64_t invalid_utf8 = 0;
+  uint64_t not_model_language = 0;
+  std::array<uint64_t, 8> cleaned = {};  // per cleaning step, in the order of clean.h's enum
+  InvokeCounts& operator+=(const InvokeCounts& other);
+};
+
+struct InvokeReply {
+  std::string content_type;
+  std::string body;
+  // Bounds of each record's reply in `body`, where the handler knows them (the native one does):
+  // one entry for each record of the request. Empty: the data path counts lines itself.
+  std::vector<RecordSpan> records;
+  // Records refused, ascending. Where this is not empty, their spans are empty in `records`.
+  std::vector<RecordError> errors;
+  InvokeCounts counts;
+};
+
+// What the handler states of itself, as /execution-parameters does, and what it can do more.
+struct HandlerTraits {
+  std::optional<uint32_t> max_concurrent_transforms;
+  std::optional<uint64_t> max_payload_bytes;
+  // Each record is answered alone, whatever stands beside it: mini-batches may then be cut anywhere
+  // (an unlimited payload needs no unlimited request) and line ends do not matter.
+  bool reads_records_alone = false;
+  // Names of the columns that a text/csv reply has; empty: not known.
+  std::vector<std::string> result_columns;
+  // Model digest, precision, kernel revision and result-shaping settings: part of every staged
+  // part's name. Empty: results may not be reused across runs.
+  std::string identity;
+};
+
+class InferenceHandler {
+ public:
+  virtual ~InferenceHandler() = default;
+
+  virtual const HandlerTraits& traits() const = 0;
+
+  // Queues the request. May block while the handler's queue is full. The future yields the reply;
+  // bad_input (the request as a whole is refused), unavailable, cancelled or internal.
+  // Thread-safe.
+  virtual std::future<Result<InvokeReply>> invoke(InvokeRequest request) = 0;
+};
+
+}  // namespace millrace::handler

@@ -1,0 +1,46 @@
+// How an object is cut into records and put together again: SageMaker's words, as values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace millrace::record {
+
+enum class SplitType { kNone, kLine };
+enum class BatchStrategy { kMultiRecord, kSingleRecord };
+enum class AssembleWith { kNone, kLine };
+enum class JoinSource { kNone, kInput };
+
+// What the bytes of a record mean, from the Content-Type.
+enum class MediaType { kOther, kCsv, kJson, kJsonLines, kText };
+// Parameters after ';' and upper case do not matter. application/x-ndjson is kJsonLines.
+MediaType media_type(std::string_view content_type);
+
+struct CsvOptions {
+  bool rfc4180 = false;  // quoted fields may hold line ends; false: a record is a line
+  bool header = false;   // the first record names the columns and is no record
+  char delimiter = ',';
+};
+
+struct DataFormat {
+  std::string content_type;
+  std::string accept;
+  SplitType split_type = SplitType::kNone;
+  BatchStrategy batch_strategy = BatchStrategy::kMultiRecord;
+  AssembleWith assemble_with = AssembleWith::kNone;
+  JoinSource join_source = JoinSource::kNone;
+  CsvOptions csv;
+  uint64_t max_payload_bytes = 0;  // 0: unlimited
+};
+
+// The API's values, exactly ("Line", "MultiRecord", ...); anything else is nullopt.
+std::optional<SplitType> parse_split_type(std::string_view text);
+std::optional<BatchStrategy> parse_batch_strategy(std::string_view text);
+std::optional<AssembleWith> parse_assemble_with(std::string_view text);
+std::optional<JoinSource> parse_join_source(std::string_view text);
+
+}  // namespace millrace::record

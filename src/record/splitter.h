@@ -1,0 +1,39 @@
+// Splitter: cuts a stream of bytes into records, whatever blocks the bytes come in.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "record/format.h"
+
+namespace millrace::record {
+
+// One record as it stands in the object. Views are valid until the next call of the splitter.
+struct Record {
+  std::string_view framed;   // with its line end, as it would be sent
+  std::string_view content;  // without it (one '\n'; in CSV and JSON Lines also '\r' before it)
+  uint64_t offset = 0;       // of `framed` in the object
+};
+
+class Splitter {
+ public:
+  virtual ~Splitter() = default;
+  // Gives the splitter the next bytes of the object, which are copied as needed.
+  virtual void feed(std::string_view bytes) = 0;
+  // No more bytes will come: what remains is the last record.
+  virtual void finish() = 0;
+  // Takes the next whole record. False: feed more, or, after finish(), the end. A record larger than
+  // `record_bytes_max` is bad_input as soon as that is known (the whole of it is never held).
+  virtual Result<bool> next(Record* record) = 0;
+  // Bytes of the object taken by records so far: where a part that starts at the next record begins.
+  virtual uint64_t position() const = 0;
+};
+
+// `start_offset`: where in the object the first byte fed lies (a part's start).
+std::unique_ptr<Splitter> make_splitter(const DataFormat& format, uint64_t start_offset,
+                                        uint64_t record_bytes_max);
+
+}  // namespace millrace::record

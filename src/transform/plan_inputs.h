@@ -1,0 +1,37 @@
+// Planning: which objects are inputs, and under which key each result will lie.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "store/object_store.h"
+#include "transform/transform_job.h"
+
+namespace millrace::transform {
+
+struct PlanOptions {
+  // A key prefix, not a folder (S3). For files the caller passes what ends at a path component.
+  std::string input_prefix;
+  // Where outputs go in the output store: a key prefix ("" or "x/"), or, with output_is_object, the
+  // one output's key.
+  std::string output_prefix;
+  bool output_is_object = false;
+  std::string output_suffix = ".out";
+  // The CLI skips names that begin with '_' or '.', and zero-byte objects, with a notice; the API
+  // never does.
+  bool skip_markers = false;
+};
+
+struct Plan {
+  std::vector<PlannedObject> objects;  // bytewise order of the input keys
+  std::vector<std::string> skipped;    // "key: why"
+};
+
+// Lists the inputs and names the outputs (spec 2.10: the relative key is what follows the last '/'
+// of the prefix, or what follows the prefix where it ends at one). Two inputs with one output key
+// are invalid_argument.
+Result<Plan> plan_inputs(store::ObjectStore& input, const PlanOptions& options);
+
+}  // namespace millrace::transform

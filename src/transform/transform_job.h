@@ -1,0 +1,80 @@
+// A transform job, resolved: what to run over what, and where the results go. run_transform_job is
+// the data path from the frozen list of inputs to committed outputs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/result.h"
+#include "handler/inference_handler.h"
+#include "record/format.h"
+#include "store/object_store.h"
+
+namespace millrace::transform {
+
+struct PlannedObject {
+  store::ObjectInfo input;
+  std::string output_key;
+};
+
+struct TransformJob {
+  std::string name;
+  record::DataFormat format;
+  // Name or 0-based index of the text column; a name is resolved against each object's CSV header.
+  std::string text_column;
+  std::string result_prefix;  // for messages about clashing column names
+  uint32_t max_concurrent_transforms = 1;
+  uint64_t part_bytes = 0;
+  bool overwrite = false;  // outputs that exist: replace (the API) or fail before work starts (CLI)
+  int feeders = 2;         // parts that are worked on at one time
+  std::vector<PlannedObject> objects;
+  // Hash over everything that decides the bytes of a result (format, text column, environment, model
+  // identity): names staged parts, and tells a changed job from the same one.
+  std::string settings_digest;
+};
+
+struct ObjectReport {
+  std::string input;   // as the store describes it
+  std::string output;  // likewise; empty: not written
+  uint64_t records = 0;
+  uint64_t bytes_in = 0;
+  double seconds = 0;
+  std::string error;  // empty: committed. "object: record 7 (byte 812): cause"
+};
+
+struct JobReport {
+  enum class Status { kCompleted, kFailed, kStopped } status = Status::kCompleted;
+  std::vector<ObjectReport> objects;
+  uint64_t records = 0;
+  uint64_t failed_objects = 0;
+  handler::InvokeCounts counts;
+  double seconds = 0;
+};
+
+// What is known at one moment; handed to the progress sink every few hundred milliseconds.
+struct Progress {
+  uint64_t objects_done = 0, objects_failed = 0, objects_total = 0;
+  uint64_t records_done = 0;
+  uint64_t records_total = 0;      // as far as scanned
+  bool records_total_exact = false;  // false: "at least"
+  uint64_t bytes_done = 0, bytes_total = 0;  // of input; for the ETA
+  double seconds = 0;
+};
+using ProgressSink = std::function<void(const Progress&)>;
+
+// Runs the job to its end. `work_area` is this job's own folder (made if missing); it holds the
+// plan, the journal and staged parts, is locked while the job runs (already locked: already_exists)
+// and is removed when the job is Completed. Uploads that an earlier run journalled there are aborted
+// first. An object's failure is in its report, not in the Result; the Result fails only when the job
+// as a whole could not start or go on (work area, lock).
+Result<JobReport> run_transform_job(const TransformJob& job, store::ObjectStore& input,
+                                    store::ObjectStore& output, handler::InferenceHandler& handler,
+                                    const std::filesystem::path& work_area,
+                                    const ProgressSink& progress, const CancelToken& cancel);
+
+}  // namespace millrace::transform
