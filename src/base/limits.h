@@ -37,6 +37,12 @@ constexpr size_t kWindowRowsMax = 4096;
 // Text in a window; bounds memory when records are long.
 constexpr size_t kWindowBytesMax = 4 * kMiB;
 
+// --- model artefacts ---
+
+// What a model.tar.gz may unpack to: more than any text classifier, less than a bomb.
+constexpr uint64_t kModelBytesMax = 16 * 1024 * kMiB;
+constexpr uint64_t kModelEntriesMax = 100000;
+
 // --- S3 ---
 
 // AWS: an upload part has at least 5 MiB (but the last) and an upload at most 10,000 parts.

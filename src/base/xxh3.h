@@ -1,0 +1,28 @@
+// XXH3-128 (xxHash, BSD-2): names content in caches, plans and identities. Fast, not secret-proof:
+// what it finds is compared in full wherever a wrong match could reach a result.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace millrace {
+
+// Streaming; the digest is 32 hex digits.
+class Xxh3 {
+ public:
+  Xxh3();
+  ~Xxh3();
+  Xxh3& update(std::string_view bytes);
+  // Adds a length-prefixed field, so that ("ab","c") and ("a","bc") differ.
+  Xxh3& field(std::string_view bytes);
+  std::string hex() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+std::string xxh3_hex(std::string_view bytes);
+
+}  // namespace millrace

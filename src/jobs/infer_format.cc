@@ -1,0 +1,188 @@
+// What a file's name tells of its format, for whatever the user left open.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/limits.h"
+#include "jobs/job_settings.h"
+
+namespace millrace::jobs {
+namespace {
+
+using record::AssembleWith;
+using record::MediaType;
+using record::SplitType;
+
+struct Profile {
+  std::string_view content_type;
+  SplitType split_type;
+  AssembleWith assemble_with;
+  bool csv_rfc4180;
+  char delimiter;
+};
+
+constexpr Profile kJsonLines = {"application/jsonlines", SplitType::kLine, AssembleWith::kLine,
+                                false, ','};
+constexpr Profile kCsv = {"text/csv", SplitType::kLine, AssembleWith::kLine, true, ','};
+constexpr Profile kTsv = {"text/csv", SplitType::kLine, AssembleWith::kLine, true, '\t'};
+constexpr Profile kText = {"text/plain", SplitType::kLine, AssembleWith::kLine, false, ','};
+constexpr Profile kJson = {"application/json", SplitType::kNone, AssembleWith::kNone, false, ','};
+
+std::string extension_of(std::string_view key) {
+  const size_t slash = key.rfind('/');
+  const std::string_view name = slash == std::string_view::npos ? key : key.substr(slash + 1);
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot == 0) return "";
+  std::string extension(name.substr(dot));
+  for (char& c : extension) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return extension;
+}
+
+const Profile* profile_of_extension(std::string_view extension) {
+  if (extension == ".jsonl" || extension == ".ndjson") return &kJsonLines;
+  if (extension == ".csv") return &kCsv;
+  if (extension == ".tsv") return &kTsv;
+  if (extension == ".txt") return &kText;
+  if (extension == ".json") return &kJson;
+  return nullptr;
+}
+
+const Profile* profile_of_content_type(std::string_view content_type) {
+  switch (record::media_type(content_type)) {
+    case MediaType::kCsv:
+      return &kCsv;
+    case MediaType::kJson:
+      return &kJson;
+    case MediaType::kJsonLines:
+      return &kJsonLines;
+    case MediaType::kText:
+      return &kText;
+    case MediaType::kOther:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+// The Accept that goes with a content type when none is given.
+std::string accept_of(const std::string& content_type) {
+  switch (record::media_type(content_type)) {
+    case MediaType::kCsv:
+    case MediaType::kText:
+      return "text/csv";
+    case MediaType::kJson:
+    case MediaType::kJsonLines:
+      return content_type;
+    case MediaType::kOther:
+      return "";
+  }
+  return "";
+}
+
+// The one profile that all keys have; their extensions are counted for the message.
+Result<const Profile*> common_profile(const JobSettings& settings,
+                                      const std::vector<std::string>& keys) {
+  std::map<std::string, size_t> counts;
+  for (const std::string& key : keys) ++counts[extension_of(key)];
+  const Profile* common = nullptr;
+  bool first = true;
+  bool agree = true;
+  for (const auto& [extension, count] : counts) {
+    const Profile* profile = profile_of_extension(extension);
+    if (profile == nullptr && settings.content_type) {
+      profile = profile_of_content_type(*settings.content_type);
+    }
+    if (!first && profile != common) agree = false;
+    common = profile;
+    first = false;
+  }
+  if (agree) return common;
+  std::string told;
+  for (const auto& [extension, count] : counts) {
+    told += fmt::format("{}{} {}", told.empty() ? "" : ", ", count,
+                        extension.empty() ? "without extension" : extension);
+  }
+  return fail(invalid_argument(
+      fmt::format("the input objects have different formats ({}); state the format with "
+                  "--content-type, --split-type, --assemble-with and --accept, or name one kind",
+                  told)));
+}
+
+bool fully_stated(const JobSettings& s) {
+  return s.content_type && s.split_type && s.assemble_with;
+}
+
+void take_stated(const JobSettings& settings, record::DataFormat* format) {
+  if (settings.content_type) format->content_type = *settings.content_type;
+  if (settings.split_type) format->split_type = *settings.split_type;
+  if (settings.assemble_with) format->assemble_with = *settings.assemble_with;
+  if (settings.csv_rfc4180) format->csv.rfc4180 = *settings.csv_rfc4180;
+  format->accept = settings.accept ? *settings.accept : accept_of(format->content_type);
+  format->csv.header = settings.csv_header;
+  format->batch_strategy = settings.batch_strategy;
+  format->join_source = settings.join_source;
+  format->max_payload_bytes = settings.max_payload_in_mb
+                                  ? *settings.max_payload_in_mb * limits::kMiB
+                                  : limits::kDefaultPayloadBytes;
+}
+
+}  // namespace
+
+Result<record::DataFormat> infer_format(const JobSettings& settings,
+                                        const std::vector<std::string>& keys) {
+  record::DataFormat format;
+  const Profile* profile = nullptr;
+  const Result<const Profile*> common = common_profile(settings, keys);
+  if (common) {
+    profile = *common;
+  } else if (!fully_stated(settings)) {
+    return fail(common.error());
+  }
+  if (profile == nullptr) {
+    if (!settings.content_type) {
+      return fail(invalid_argument(
+          fmt::format("{}: the name does not tell its format; add --content-type (and "
+                      "--split-type Line for a record a line)",
+                      keys.empty() ? "the input" : keys.front())));
+    }
+  }
+  if (profile != nullptr) {
+    format.content_type = profile->content_type;
+    format.split_type = profile->split_type;
+    format.assemble_with = profile->assemble_with;
+    format.csv.rfc4180 = profile->csv_rfc4180;
+    format.csv.delimiter = profile->delimiter;
+  }
+  take_stated(settings, &format);
+  return format;
+}
+
+Status check_format(const record::DataFormat& format) {
+  const MediaType in = record::media_type(format.content_type);
+  const MediaType out = record::media_type(format.accept);
+  if (format.csv.header && in != MediaType::kCsv) {
+    return fail(invalid_argument("--csv-header: the content type is " + format.content_type +
+                                 ", which has no header"));
+  }
+  if (format.csv.header && format.split_type != SplitType::kLine) {
+    return fail(invalid_argument("--csv-header needs --split-type Line"));
+  }
+  if (format.join_source == record::JoinSource::kNone) return {};
+  const bool joinable =
+      in == MediaType::kCsv || in == MediaType::kJson || in == MediaType::kJsonLines;
+  if (!joinable || in != out) {
+    return fail(invalid_argument(fmt::format(
+        "--join-source Input needs a content type and an accept that are equal and text/csv, "
+        "application/json or application/jsonlines; they are '{}' and '{}'",
+        format.content_type, format.accept)));
+  }
+  const bool framed = format.split_type == SplitType::kLine;
+  if (framed != (format.assemble_with == AssembleWith::kLine)) {
+    return fail(invalid_argument(
+        "--join-source Input needs equal --split-type and --assemble-with: both Line or both None"));
+  }
+  return {};
+}
+
+}  // namespace millrace::jobs

@@ -1,0 +1,179 @@
+#include "jobs/job_options.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "handler/native_options.h"
+
+namespace millrace::jobs {
+namespace {
+
+constexpr std::string_view kPrefix = "MILLRACE_";
+
+// Variables of this name space that configure the program or its tests and not a job.
+constexpr std::array<std::string_view, 5> kOtherVariables = {
+    "MILLRACE_OPTIONS", "MILLRACE_MODELS_DIR", "MILLRACE_BIN", "MILLRACE_VERSITYGW",
+    "MILLRACE_DEV_CACHE"};
+
+std::vector<JobOption> make_table() {
+  std::vector<JobOption> table = {
+      {"MODEL", "MODEL",
+       "A folder in Hugging Face layout, a model.tar.gz (path or s3://), or the name of a shipped "
+       "model (default: sst2-small)",
+       true},
+      {"INPUT", "PATH|s3://...", "A file, a folder, or a key prefix: what to transform", true},
+      {"OUTPUT", "PATH|s3://...",
+       "A folder or key prefix for the results; with one input object, a name with an extension is "
+       "the file to write",
+       true},
+      {"CONTENT_TYPE", "TYPE", "ContentType of the records, e.g. text/csv, application/jsonlines"},
+      {"ACCEPT", "TYPE", "Accept: the type of the results (default: follows the content type)"},
+      {"SPLIT_TYPE", "None|Line", "How an object is cut into records"},
+      {"BATCH_STRATEGY", "MultiRecord|SingleRecord", "Records in one request"},
+      {"ASSEMBLE_WITH", "None|Line", "What follows each result in the output"},
+      {"MAX_PAYLOAD_IN_MB", "N", "Size of a request at most; 0: unlimited (default: 6)"},
+      {"MAX_CONCURRENT_TRANSFORMS", "N", "Requests in flight at most; never slows the native model"},
+      {"JOIN_SOURCE", "None|Input", "Input: put each record and its result together"},
+      {"CSV", "line|rfc4180", "line: a row is a line; rfc4180: quoted fields may hold line ends"},
+      {"CSV_HEADER", "", "The first row names the columns"},
+      {"PRECISION", "fp32|bf16|int8", "Arithmetic of the native model (default: fp32)"},
+      {"IF_EXISTS", "fail|overwrite", "What to do when an output exists already (default: fail)"},
+      {"JOB_NAME", "NAME", "Names the job and its work area (default: derived from the settings)"},
+      {"PART_BYTES", "N", "Bytes of a large object that are worked on as one part (default: 8 MiB)"},
+      {"THREADS", "N", "Encoder threads (default: one for each core)", true},
+      {"ISA", "reference|avx2|avx512|neon", "Forces a lower instruction set; results stay the same",
+       true},
+      {"WORK_DIR", "PATH", "Where jobs keep plan, journal and staged parts", true},
+      {"PROGRESS", "auto|bar|json|none", "Progress on stderr (default: auto)", true},
+      {"PROFILE", "NAME", "AWS profile for S3", true},
+      {"REGION", "NAME", "AWS region for S3", true},
+      {"ENDPOINT_URL", "URL", "S3 endpoint (any S3-compatible server)", true},
+  };
+  for (const auto& option : handler::native_option_help()) {
+    table.push_back({option.name, option.values, option.help, false});
+  }
+  return table;
+}
+
+std::string known_names() {
+  std::string names;
+  for (const JobOption& option : job_options()) {
+    if (!names.empty()) names += ", ";
+    names += variable_name(option.name);
+  }
+  return names;
+}
+
+bool is_other_variable(std::string_view name) {
+  return name.starts_with("MILLRACE_TEST_") ||
+         std::find(kOtherVariables.begin(), kOtherVariables.end(), name) != kOtherVariables.end();
+}
+
+// One layer of variables being merged into `settings`, which stronger layers filled before.
+class LayerMerger {
+ public:
+  LayerMerger(Settings* settings, std::string_view where, bool allow_local)
+      : settings_(settings), where_(where), allow_local_(allow_local) {}
+
+  Status merge(const Variables& variables) {
+    for (const auto& [name, value] : variables) {
+      if (!name.starts_with(kPrefix) || is_other_variable(name)) continue;
+      MR_TRY(add(name.substr(kPrefix.size()), value, name));
+    }
+    const auto options = variables.find("MILLRACE_OPTIONS");
+    if (options == variables.end()) return {};
+    return merge_options(options->second);
+  }
+
+ private:
+  Status merge_options(const std::string& text) {
+    const auto json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object()) {
+      return fail(invalid_argument("MILLRACE_OPTIONS" + where_ +
+                                   ": expected a JSON object of settings, for example "
+                                   "{\"TEXT_COLUMN\":\"text\"}"));
+    }
+    for (const auto& [key, value] : json.items()) {
+      std::string name = key;
+      if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());
+      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+        return c == '-' ? '_' : static_cast<char>(std::toupper(c));
+      });
+      const std::string plain = value.is_string() ? value.get<std::string>() : value.dump();
+      MR_TRY(add(name, plain, "MILLRACE_OPTIONS key " + key));
+    }
+    return {};
+  }
+
+  Status add(const std::string& name, const std::string& value, const std::string& source) {
+    const JobOption* option = find_job_option(name);
+    if (option == nullptr) {
+      return fail(invalid_argument(source + where_ + ": there is no such setting; there are " +
+                                   known_names()));
+    }
+    if (option->local_only && !allow_local_) {
+      return fail(invalid_argument(source + where_ +
+                                   ": belongs to the machine that runs the job and cannot be set "
+                                   "there"));
+    }
+    settings_->insert({name, {value, source}});
+    return {};
+  }
+
+  Settings* settings_;
+  std::string where_;
+  bool allow_local_;
+};
+
+void add_by_option_name(const Variables& layer, bool flags, Settings* settings) {
+  for (const auto& [name, value] : layer) {
+    settings->insert({name, {value, flags ? flag_name(name) : name}});
+  }
+}
+
+}  // namespace
+
+const std::vector<JobOption>& job_options() {
+  static const std::vector<JobOption> table = make_table();
+  return table;
+}
+
+const JobOption* find_job_option(std::string_view name) {
+  for (const JobOption& option : job_options()) {
+    if (name == option.name) return &option;
+  }
+  return nullptr;
+}
+
+std::string flag_name(std::string_view option) {
+  std::string flag = "--";
+  for (const char c : option) {
+    flag += c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return flag;
+}
+
+std::string variable_name(std::string_view option) {
+  return std::string(kPrefix).append(option);
+}
+
+Result<Settings> merge_settings(const SettingLayers& layers) {
+  Settings settings;  // insert() never replaces, so the strongest layer comes first
+  add_by_option_name(layers.flags, true, &settings);
+  MR_TRY(LayerMerger(&settings, " in the job's Environment", false).merge(layers.job_environment));
+  add_by_option_name(layers.api_members, false, &settings);
+  MR_TRY(
+      LayerMerger(&settings, " in the model's Environment", false).merge(layers.model_environment));
+  MR_TRY(LayerMerger(&settings, " in the environment", true).merge(layers.process_environment));
+  return settings;
+}
+
+std::optional<std::string> setting_value(const Settings& settings, const std::string& name) {
+  const auto found = settings.find(name);
+  if (found == settings.end()) return std::nullopt;
+  return found->second.value;
+}
+
+}  // namespace millrace::jobs

@@ -1,0 +1,58 @@
+// Every setting of a transform job, by one name in three spellings: the flag `--split-type`, the
+// variable `MILLRACE_SPLIT_TYPE`, and the key `SPLIT_TYPE` here. One table serves --help, the
+// checks and the messages; layers of settings are merged by the order in which users expect them
+// to win.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace millrace::jobs {
+
+struct JobOption {
+  const char* name;    // "SPLIT_TYPE"
+  const char* values;  // "None|Line", or "N", "PATH", ...; "" for a switch
+  const char* help;
+  // Belongs to this machine or this run (threads, work folder, ...): never in a job's Environment.
+  bool local_only = false;
+};
+
+// The table: the job's own options, then the native model's.
+const std::vector<JobOption>& job_options();
+const JobOption* find_job_option(std::string_view name);
+
+// "SPLIT_TYPE" -> "--split-type" / "MILLRACE_SPLIT_TYPE".
+std::string flag_name(std::string_view option);
+std::string variable_name(std::string_view option);
+
+using Variables = std::map<std::string, std::string>;
+
+// Where settings come from, the strongest first.
+struct SettingLayers {
+  Variables flags;                // by option name
+  Variables job_environment;      // the job's Environment, as given (MILLRACE_* and others)
+  Variables api_members;          // by option name: what a CreateTransformJob request states
+  Variables model_environment;    // the model's Environment
+  Variables process_environment;  // this process's; empty for a server
+};
+
+struct Setting {
+  std::string value;
+  std::string source;  // how the user wrote it: "--split-type", "MILLRACE_SPLIT_TYPE", ...
+};
+using Settings = std::map<std::string, Setting>;
+
+// Merges the layers. MILLRACE_OPTIONS, a JSON object, counts as variables of the layer it stands in
+// (a variable beside it is stronger). An unknown MILLRACE_* name, or a local-only one in a job's or
+// model's Environment, is invalid_argument and says which names there are.
+Result<Settings> merge_settings(const SettingLayers& layers);
+
+// The value, where the setting is made.
+std::optional<std::string> setting_value(const Settings& settings, const std::string& name);
+
+}  // namespace millrace::jobs

@@ -1,0 +1,167 @@
+#include "jobs/job_settings.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <initializer_list>
+
+#include "base/limits.h"
+#include "handler/native_options.h"
+
+namespace millrace::jobs {
+namespace {
+
+Error bad_value(const Setting& setting, std::string_view allowed) {
+  return invalid_argument(
+      fmt::format("{}: '{}' is not allowed; use {}", setting.source, setting.value, allowed));
+}
+
+// Reads settings one by one and remembers the first that is wrong, so that check_settings reads as
+// a list.
+class Checker {
+ public:
+  explicit Checker(const Settings& settings) : settings_(settings) {}
+
+  std::string text(const char* name, std::string fallback = {}) const {
+    const auto found = settings_.find(name);
+    return found == settings_.end() ? std::move(fallback) : found->second.value;
+  }
+
+  std::optional<std::string> optional_text(const char* name) const {
+    return setting_value(settings_, name);
+  }
+
+  std::string one_of(const char* name, std::string fallback,
+                     std::initializer_list<std::string_view> allowed) {
+    const auto found = settings_.find(name);
+    if (found == settings_.end()) return fallback;
+    for (const std::string_view value : allowed) {
+      if (found->second.value == value) return found->second.value;
+    }
+    reject(found->second, fmt::format("{}", fmt::join(allowed, ", ")));
+    return fallback;
+  }
+
+  // A value of one of the API's enumerations; `parse` knows its words.
+  template <class T>
+  std::optional<T> word(const char* name, std::optional<T> (*parse)(std::string_view)) {
+    const auto found = settings_.find(name);
+    if (found == settings_.end()) return std::nullopt;
+    const std::optional<T> value = parse(found->second.value);
+    if (!value) reject(found->second, find_job_option(name)->values);
+    return value;
+  }
+
+  std::optional<uint64_t> number(const char* name, uint64_t low, uint64_t high) {
+    const auto found = settings_.find(name);
+    if (found == settings_.end()) return std::nullopt;
+    const std::string& text = found->second.value;
+    uint64_t value = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (code != std::errc() || end != text.data() + text.size() || value < low || value > high) {
+      reject(found->second, fmt::format("a whole number from {} to {}", low, high));
+      return std::nullopt;
+    }
+    return value;
+  }
+
+  bool flag(const char* name) {
+    const auto found = settings_.find(name);
+    if (found == settings_.end()) return false;
+    const std::string& value = found->second.value;
+    if (value == "true" || value == "1") return true;
+    if (value != "false" && value != "0") reject(found->second, "true or false");
+    return false;
+  }
+
+  void reject(const Setting& setting, std::string_view allowed) {
+    if (!error_) error_ = bad_value(setting, allowed);
+  }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  const Settings& settings_;
+  std::optional<Error> error_;
+};
+
+// SageMaker's TransformJobName: 1-63 of [a-zA-Z0-9](-*[a-zA-Z0-9])*.
+bool is_job_name(std::string_view name) {
+  if (name.empty() || name.size() > 63 || name.front() == '-' || name.back() == '-') return false;
+  for (const char c : name) {
+    const bool alphanumeric =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!alphanumeric && c != '-') return false;
+  }
+  return true;
+}
+
+Status check_payload(const JobSettings& settings) {
+  const uint64_t payload_mb =
+      settings.max_payload_in_mb.value_or(limits::kDefaultPayloadBytes / limits::kMiB);
+  const uint64_t transforms = settings.max_concurrent_transforms.value_or(0);
+  if (settings.max_concurrent_transforms && settings.max_payload_in_mb &&
+      transforms * payload_mb > limits::kPayloadBytesMax / limits::kMiB) {
+    return fail(invalid_argument(fmt::format(
+        "MaxConcurrentTransforms ({}) x MaxPayloadInMB ({}) may be at most 100", transforms,
+        payload_mb)));
+  }
+  return {};
+}
+
+void take_native(const Settings& settings, JobSettings* out) {
+  for (const auto& option : handler::native_option_help()) {
+    const auto found = settings.find(option.name);
+    if (found != settings.end()) out->native[option.name] = found->second.value;
+  }
+}
+
+}  // namespace
+
+Result<JobSettings> check_settings(const Settings& settings, int cores) {
+  Checker check(settings);
+  JobSettings out;
+  out.model = check.text("MODEL");
+  out.input = check.text("INPUT");
+  out.output = check.text("OUTPUT");
+  out.content_type = check.optional_text("CONTENT_TYPE");
+  out.accept = check.optional_text("ACCEPT");
+  out.split_type = check.word<record::SplitType>("SPLIT_TYPE", record::parse_split_type);
+  out.assemble_with =
+      check.word<record::AssembleWith>("ASSEMBLE_WITH", record::parse_assemble_with);
+  out.batch_strategy =
+      check.word<record::BatchStrategy>("BATCH_STRATEGY", record::parse_batch_strategy)
+          .value_or(record::BatchStrategy::kMultiRecord);
+  out.join_source = check.word<record::JoinSource>("JOIN_SOURCE", record::parse_join_source)
+                        .value_or(record::JoinSource::kNone);
+  const std::string csv = check.one_of("CSV", "", {"line", "rfc4180"});
+  if (!csv.empty()) out.csv_rfc4180 = csv == "rfc4180";
+  out.csv_header = check.flag("CSV_HEADER");
+  out.max_payload_in_mb = check.number("MAX_PAYLOAD_IN_MB", 0, 100);
+  if (const auto n = check.number("MAX_CONCURRENT_TRANSFORMS", 0, 1000); n && *n > 0) {
+    out.max_concurrent_transforms = static_cast<uint32_t>(*n);
+  }
+  out.precision = check.one_of("PRECISION", "fp32", {"fp32", "bf16", "int8"});
+  out.overwrite = check.one_of("IF_EXISTS", "fail", {"fail", "overwrite"}) == "overwrite";
+  out.job_name = check.text("JOB_NAME");
+  if (!out.job_name.empty() && !is_job_name(out.job_name)) {
+    check.reject(settings.at("JOB_NAME"),
+                 "1 to 63 letters, digits and '-', which neither begin nor end with '-'");
+  }
+  out.part_bytes = check.number("PART_BYTES", 1, UINT64_C(1) << 40)
+                       .value_or(limits::kDefaultPartBytes);
+  out.threads = static_cast<int>(
+      check.number("THREADS", 1, 1024).value_or(static_cast<uint64_t>(cores)));
+  out.isa = check.text("ISA");
+  out.work_dir = check.text("WORK_DIR");
+  out.progress = check.one_of("PROGRESS", "auto", {"auto", "bar", "json", "none"});
+  out.profile = check.text("PROFILE");
+  out.region = check.text("REGION");
+  out.endpoint_url = check.text("ENDPOINT_URL");
+  out.text_column = check.text("TEXT_COLUMN");
+  take_native(settings, &out);
+  if (check.error()) return fail(*check.error());
+  MR_TRY(check_payload(out));
+  return out;
+}
+
+}  // namespace millrace::jobs

@@ -1,0 +1,62 @@
+// JobSettings: the merged settings of a job as checked values, and what of them the input's names
+// decide. What SageMaker's API bounds is bounded here in the same way.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "jobs/job_options.h"
+#include "record/format.h"
+
+namespace millrace::jobs {
+
+struct JobSettings {
+  std::string model;  // "": the default
+  std::string input;
+  std::string output;
+
+  // Unset where nobody said it: the CLI infers these from the objects' names.
+  std::optional<std::string> content_type;
+  std::optional<std::string> accept;
+  std::optional<record::SplitType> split_type;
+  std::optional<record::AssembleWith> assemble_with;
+  std::optional<bool> csv_rfc4180;
+
+  record::BatchStrategy batch_strategy = record::BatchStrategy::kMultiRecord;
+  record::JoinSource join_source = record::JoinSource::kNone;
+  bool csv_header = false;
+  std::optional<uint64_t> max_payload_in_mb;
+  std::optional<uint32_t> max_concurrent_transforms;
+
+  std::string precision = "fp32";
+  bool overwrite = false;
+  std::string job_name;  // "": derived
+  uint64_t part_bytes = 0;
+  int threads = 1;
+  std::string isa;
+  std::string work_dir;
+  std::string progress = "auto";
+  std::string profile, region, endpoint_url;
+
+  std::string text_column;
+  // The native model's settings by option name; handler::parse_native_options checks them.
+  Variables native;
+};
+
+// Checks each value; invalid_argument names the setting as the user wrote it, the value and what is
+// allowed. `cores`: the default number of threads.
+Result<JobSettings> check_settings(const Settings& settings, int cores);
+
+// The format that `keys` have in common. What the settings leave open follows from each key's
+// extension (.jsonl .ndjson .csv .tsv .txt .json), else from the content type. Objects that disagree
+// are invalid_argument with a count for each extension; so is what no name tells.
+Result<record::DataFormat> infer_format(const JobSettings& settings,
+                                        const std::vector<std::string>& keys);
+
+// What only shows once the format is known: joins need equal types and framing (spec 3.1), and so
+// on. Messages name the flags.
+Status check_format(const record::DataFormat& format);
+
+}  // namespace millrace::jobs
