@@ -13,14 +13,11 @@
 
 #include "base/cancel.h"
 #include "base/result.h"
+#include "record/record_span.h"
 
 namespace millrace::handler {
 
-// Where one record lies in a request's body, without its framing (line end, ...).
-struct RecordSpan {
-  uint32_t offset = 0;
-  uint32_t length = 0;
-};
+using record::RecordSpan;
 
 struct InvokeRequest {
   std::string content_type;  // as ContentType; empty: not given
