@@ -14,6 +14,8 @@ namespace millrace::transform {
 struct PlanOptions {
   // A key prefix, not a folder (S3). For files the caller passes what ends at a path component.
   std::string input_prefix;
+  // The prefix is one object's whole key (a local file): nothing else is an input.
+  bool input_is_object = false;
   // Where outputs go in the output store: a key prefix ("" or "x/"), or, with output_is_object, the
   // one output's key.
   std::string output_prefix;

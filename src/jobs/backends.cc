@@ -1,0 +1,43 @@
+#include "jobs/backends.h"
+
+#include "handler/native_handler.h"
+
+namespace millrace::jobs {
+namespace {
+
+model::Precision precision_of(const std::string& name) {
+  if (name == "bf16") return model::Precision::kBf16;
+  if (name == "int8") return model::Precision::kInt8;
+  return model::Precision::kFp32;
+}
+
+}  // namespace
+
+Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
+                                          const JobSettings& settings) {
+  const model::LoadOptions options{precision_of(settings.precision), settings.isa,
+                                   settings.threads};
+  auto loaded = model::TextClassificationModel::load(artifact.folder, options);
+  if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
+  LoadedHandler out;
+  out.model = std::move(*loaded);
+  MR_ASSIGN(auto native, handler::parse_native_options(settings.native, out.model->info().labels));
+  auto made = handler::make_native_handler(out.model, std::move(native), settings.threads);
+  if (!made) return fail(std::move(made).error().within("model " + artifact.name));
+  out.handler = std::move(*made);
+  return out;
+}
+
+Result<std::unique_ptr<store::ObjectStore>> make_store(const store::Location& location,
+                                                       const JobSettings& settings,
+                                                       const CancelToken& cancel) {
+  if (location.kind == store::Location::Kind::kFile) return store::make_file_store(location.path);
+  store::S3Options options;
+  options.profile = settings.profile;
+  options.region = settings.region;
+  options.endpoint_url = settings.endpoint_url;
+  options.cancel = cancel;
+  return store::make_s3_store(location.bucket, options);
+}
+
+}  // namespace millrace::jobs

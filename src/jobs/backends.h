@@ -1,0 +1,32 @@
+// Composition: which store serves a location and which handler serves a model. The one place of the
+// job runner that names concrete classes.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/cancel.h"
+#include "handler/inference_handler.h"
+#include "jobs/job_settings.h"
+#include "jobs/model_artifact.h"
+#include "model/text_classification_model.h"
+#include "store/object_store.h"
+
+namespace millrace::jobs {
+
+// A model made ready, and what a summary says of it.
+struct LoadedHandler {
+  std::unique_ptr<handler::InferenceHandler> handler;
+  std::shared_ptr<const model::TextClassificationModel> model;
+};
+
+// Loads the artefact's model for `settings` (precision, ISA, threads, native options).
+Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
+                                          const JobSettings& settings);
+
+// A store for `location`: its bucket, or the folder `location.path`.
+Result<std::unique_ptr<store::ObjectStore>> make_store(const store::Location& location,
+                                                       const JobSettings& settings,
+                                                       const CancelToken& cancel);
+
+}  // namespace millrace::jobs

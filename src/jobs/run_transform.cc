@@ -1,0 +1,191 @@
+#include "jobs/run_transform.h"
+
+#include <fmt/format.h>
+
+#include <future>
+#include <system_error>
+#include <thread>
+
+#include "base/xxh3.h"
+#include "jobs/locations.h"
+#include "transform/plan_inputs.h"
+
+namespace millrace::jobs {
+namespace {
+
+namespace fs = std::filesystem;
+
+// One of XDG's folders: the variable, or its default below HOME.
+Result<fs::path> xdg_folder(const Variables& environment, const char* variable,
+                            const char* below_home) {
+  const auto set = environment.find(variable);
+  if (set != environment.end() && !set->second.empty()) return fs::path(set->second) / "millrace";
+  const auto home = environment.find("HOME");
+  if (home == environment.end() || home->second.empty()) {
+    return fail(invalid_argument(
+        fmt::format("neither {} nor HOME is set; name a folder with --work-dir", variable)));
+  }
+  return fs::path(home->second) / below_home / "millrace";
+}
+
+Result<fs::path> work_folder(const TransformRequest& request, const JobSettings& settings) {
+  if (settings.work_dir.starts_with("s3://")) {
+    return fail(invalid_argument("--work-dir: must be a local folder"));
+  }
+  if (!settings.work_dir.empty()) return fs::absolute(settings.work_dir);
+  return xdg_folder(request.environment, "XDG_STATE_HOME", ".local/state");
+}
+
+Result<ModelArtifact> locate_model(const TransformRequest& request, const JobSettings& settings) {
+  ArtifactOptions options;
+  options.shipped_model_folders = request.shipped_model_folders;
+  const auto cache = xdg_folder(request.environment, "XDG_CACHE_HOME", ".cache");
+  options.cache_folder = (cache ? *cache : fs::temp_directory_path() / "millrace") / "models";
+  options.make_store = [&](const store::Location& location) {
+    return make_store(location, settings, request.cancel);
+  };
+  return find_model(settings.model, options);
+}
+
+// What decides a result's bytes, besides the record itself.
+std::string settings_digest(const JobSettings& settings, const record::DataFormat& format,
+                            const std::string& handler_identity) {
+  Xxh3 digest;
+  digest.field(handler_identity).field(format.content_type).field(format.accept);
+  digest.field(fmt::format("{} {} {} {} {} {} {} {}", static_cast<int>(format.split_type),
+                           static_cast<int>(format.batch_strategy),
+                           static_cast<int>(format.assemble_with),
+                           static_cast<int>(format.join_source), format.csv.rfc4180,
+                           format.csv.header, static_cast<int>(format.csv.delimiter),
+                           format.max_payload_bytes));
+  for (const auto& [name, value] : settings.native) digest.field(name).field(value);
+  return digest.hex();
+}
+
+// The same command gives the same name, so that running it again goes on where it was.
+std::string derived_job_name(const JobSettings& settings, const InputLocation& input,
+                             const OutputLocation& output, const std::string& digest) {
+  Xxh3 name;
+  name.field(settings.model).field(input.root.bucket).field(input.root.path).field(input.prefix);
+  name.field(output.root.bucket).field(output.root.path).field(output.prefix).field(digest);
+  return "millrace-" + name.hex().substr(0, 16);
+}
+
+// An input location, its store, and what lies there.
+struct Source {
+  InputLocation location;
+  std::unique_ptr<store::ObjectStore> store;
+  transform::Plan plan;
+};
+
+Result<Source> list_inputs(const TransformRequest& request, const JobSettings& settings) {
+  Source source;
+  MR_ASSIGN(source.location, input_location(settings.input));
+  MR_ASSIGN(source.store, make_store(source.location.root, settings, request.cancel));
+  transform::PlanOptions options;
+  options.input_prefix = source.location.prefix;
+  options.input_is_object = source.location.is_object;
+  options.skip_markers = true;
+  MR_ASSIGN(source.plan, transform::plan_inputs(*source.store, options));
+  for (const std::string& skipped : source.plan.skipped) request.notice("skipped " + skipped);
+  if (source.plan.objects.empty()) {
+    return fail(not_found(settings.input + ": no input objects found"));
+  }
+  return source;
+}
+
+std::vector<std::string> keys_of(const transform::Plan& plan) {
+  std::vector<std::string> keys;
+  keys.reserve(plan.objects.size());
+  for (const auto& object : plan.objects) keys.push_back(object.input.key);
+  return keys;
+}
+
+Status check_work_folder(const fs::path& work, const OutputLocation& output) {
+  if (output.root.kind != store::Location::Kind::kFile) return {};
+  const fs::path root = fs::path(output.root.path).lexically_normal();
+  const fs::path inside = work.lexically_normal().lexically_relative(root);
+  if (!output.is_object && !inside.empty() && *inside.begin() != "..") {
+    return fail(invalid_argument(
+        fmt::format("--work-dir: {} lies below the output {}", work.string(), root.string())));
+  }
+  return {};
+}
+
+void name_outputs(const OutputLocation& output, transform::Plan* plan) {
+  for (transform::PlannedObject& object : plan->objects) {
+    object.output_key = output.is_object ? output.prefix : output.prefix + object.output_key;
+  }
+}
+
+transform::TransformJob make_job(const JobSettings& settings, const record::DataFormat& format,
+                                 const handler::HandlerTraits& traits, transform::Plan plan) {
+  transform::TransformJob job;
+  job.format = format;
+  job.text_column = settings.text_column;
+  const auto prefix = settings.native.find("RESULT_PREFIX");
+  job.result_prefix = prefix == settings.native.end() ? "predicted_" : prefix->second;
+  job.max_concurrent_transforms = settings.max_concurrent_transforms.value_or(
+      traits.max_concurrent_transforms.value_or(1));
+  job.part_bytes = settings.part_bytes;
+  job.overwrite = settings.overwrite;
+  job.feeders = settings.threads + 2;  // enough that reading and joining never keep encoders waiting
+  job.objects = std::move(plan.objects);
+  job.settings_digest = settings_digest(settings, format, traits.identity);
+  return job;
+}
+
+Status check_required(const JobSettings& settings) {
+  if (settings.input.empty()) return fail(invalid_argument("--input is missing"));
+  if (settings.output.empty()) return fail(invalid_argument("--output is missing"));
+  return {};
+}
+
+}  // namespace
+
+Result<TransformOutcome> run_transform(const TransformRequest& request) {
+  MR_ASSIGN(const Settings merged, merge_settings(request.layers));
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  MR_ASSIGN(const JobSettings settings, check_settings(merged, cores));
+  MR_TRY(check_required(settings));
+
+  // The model loads while the inputs are listed: both take a moment, and neither needs the other.
+  MR_ASSIGN(const ModelArtifact artifact, locate_model(request, settings));
+  if (settings.model.empty()) request.notice("model: " + artifact.name + " (the default)");
+  auto loading = std::async(std::launch::async,
+                            [&] { return load_native_handler(artifact, settings); });
+  Result<Source> listed = list_inputs(request, settings);
+  Result<LoadedHandler> loaded = loading.get();
+  if (!listed) return fail(std::move(listed).error());
+  if (!loaded) return fail(std::move(loaded).error());
+  Source source = std::move(*listed);
+
+  MR_ASSIGN(const record::DataFormat format, infer_format(settings, keys_of(source.plan)));
+  MR_TRY(check_format(format));
+
+  const bool single = source.plan.objects.size() == 1;
+  MR_ASSIGN(const OutputLocation output, output_location(settings.output, single));
+  MR_TRY(check_apart(source.location, output));
+  MR_ASSIGN(const auto output_store, make_store(output.root, settings, request.cancel));
+  MR_ASSIGN(const fs::path work, work_folder(request, settings));
+  MR_TRY(check_work_folder(work, output));
+  name_outputs(output, &source.plan);
+
+  // From here on everything is known: what to run, over which objects, and where results will lie.
+  transform::TransformJob job =
+      make_job(settings, format, loaded->handler->traits(), std::move(source.plan));
+  job.name = settings.job_name.empty() ? derived_job_name(settings, source.location, output,
+                                                          job.settings_digest)
+                                       : settings.job_name;
+  TransformOutcome outcome;
+  outcome.job_name = job.name;
+  outcome.model_name = artifact.name;
+  outcome.model = loaded->model->info();
+  outcome.work_area = work / "jobs" / job.name;
+  MR_ASSIGN(outcome.report, transform::run_transform_job(job, *source.store, *output_store,
+                                                         *loaded->handler, outcome.work_area,
+                                                         request.progress, request.cancel));
+  return outcome;
+}
+
+}  // namespace millrace::jobs

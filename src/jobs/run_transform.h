@@ -1,0 +1,42 @@
+// A transform job from the user's settings to its report: what `millrace transform` and the C++
+// library run, and later the service.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/result.h"
+#include "jobs/backends.h"
+#include "jobs/job_settings.h"
+#include "transform/transform_job.h"
+
+namespace millrace::jobs {
+
+struct TransformRequest {
+  SettingLayers layers;
+  // This process's environment, for the folders of XDG and HOME.
+  Variables environment;
+  std::vector<std::filesystem::path> shipped_model_folders;
+  transform::ProgressSink progress;
+  // Told what a user should know and is no error: skipped files, the default model, ...
+  std::function<void(std::string_view)> notice;
+  CancelToken cancel;
+};
+
+struct TransformOutcome {
+  transform::JobReport report;
+  std::string job_name;
+  std::string model_name;
+  model::ModelInfo model;
+  std::filesystem::path work_area;  // still there unless the job is Completed
+};
+
+// Runs the job to its end. An error means that nothing was started: wrong settings, a model that
+// does not load, no credentials, no bucket, no input, an output in the way.
+Result<TransformOutcome> run_transform(const TransformRequest& request);
+
+}  // namespace millrace::jobs
