@@ -52,6 +52,7 @@ struct JobReport {
   std::vector<ObjectReport> objects;
   uint64_t records = 0;
   uint64_t failed_objects = 0;
+  uint64_t failed_records = 0;  // records that were refused and made their object fail
   handler::InvokeCounts counts;
   double seconds = 0;
 };

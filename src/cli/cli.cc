@@ -1,0 +1,84 @@
+#include "cli/cli.h"
+
+#include <cstdio>
+
+#include "cli/console.h"
+#include "jobs/backends.h"
+#include "jobs/model_artifact.h"
+#include "millrace/version.h"
+
+namespace millrace::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDescription =
+    "Millrace runs a model over a data set in files or S3 and writes the results back: Amazon "
+    "SageMaker Batch Transform on your own machines, with DistilBERT sentiment built in.";
+
+constexpr const char* kFooter =
+    "First job:\n"
+    "  millrace transform --input reviews.csv --csv-header --text-column text \\\n"
+    "      --join-source Input --output labelled.csv\n"
+    "Exit status: 0 completed, 1 the job started and failed, 2 nothing was started, 130 "
+    "interrupted.\n"
+    "millrace COMMAND --help tells more.";
+
+}  // namespace
+
+std::vector<fs::path> Context::shipped_model_folders() const {
+  std::vector<fs::path> folders;
+  const auto set = environment.find("MILLRACE_MODELS_DIR");
+  if (set != environment.end() && !set->second.empty()) folders.emplace_back(set->second);
+  const fs::path bin = program.parent_path();
+  folders.push_back((bin / "../share/millrace/models").lexically_normal());  // installed
+  folders.push_back((bin / "../../models").lexically_normal());              // build/<preset>/
+  return folders;
+}
+
+Result<fs::path> model_folder(const std::string& model, const Context& context) {
+  jobs::ArtifactOptions options;
+  options.shipped_model_folders = context.shipped_model_folders();
+  const auto cache = context.environment.find("XDG_CACHE_HOME");
+  const auto home = context.environment.find("HOME");
+  fs::path base = fs::temp_directory_path();
+  if (cache != context.environment.end() && !cache->second.empty()) {
+    base = cache->second;
+  } else if (home != context.environment.end() && !home->second.empty()) {
+    base = fs::path(home->second) / ".cache";
+  }
+  options.cache_folder = base / "millrace" / "models";
+  const jobs::JobSettings settings;
+  options.make_store = [&](const store::Location& location) {
+    return jobs::make_store(location, settings, CancelToken());
+  };
+  MR_ASSIGN(jobs::ModelArtifact artifact, jobs::find_model(model, options));
+  return artifact.folder;
+}
+
+int run(int argc, char** argv, const Context& context) {
+  CLI::App app(kDescription, "millrace");
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string("millrace ") + kVersion);
+  app.require_subcommand(1);
+  Run command;
+  add_transform_command(&app, context, &command);
+  add_classify_command(&app, context, &command);
+  add_tokenize_command(&app, context, &command);
+  add_model_command(&app, context, &command);
+  add_bench_command(&app, context, &command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? kExitOk : kExitNotStarted;
+  }
+  const int status = command();
+  if (std::fflush(stdout) != 0) {
+    say("writing to standard output failed");
+    return status == kExitOk ? kExitFailed : status;
+  }
+  return status;
+}
+
+}  // namespace millrace::cli

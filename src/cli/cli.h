@@ -1,0 +1,45 @@
+// The command line: `millrace COMMAND ...`. One file for each command; each adds itself to the
+// parser and leaves the function that runs it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "jobs/job_options.h"
+
+namespace millrace::cli {
+
+// Exit statuses that scripts rely on.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;       // the job started and failed
+inline constexpr int kExitNotStarted = 2;   // usage, settings, model, credentials, no input, ...
+inline constexpr int kExitInterrupted = 130;
+
+// What the process was started with.
+struct Context {
+  jobs::Variables environment;
+  std::filesystem::path program;  // this executable
+  // Where models that ship with the program lie, in the order to look.
+  std::vector<std::filesystem::path> shipped_model_folders() const;
+};
+
+// Set by the command that the user named; run after parsing.
+using Run = std::function<int()>;
+
+void add_transform_command(CLI::App* app, const Context& context, Run* run);
+void add_tokenize_command(CLI::App* app, const Context& context, Run* run);
+void add_classify_command(CLI::App* app, const Context& context, Run* run);
+void add_model_command(CLI::App* app, const Context& context, Run* run);
+void add_bench_command(CLI::App* app, const Context& context, Run* run);
+
+// The folder of a model that a command names: a path, an archive, or a shipped model's name.
+Result<std::filesystem::path> model_folder(const std::string& model, const Context& context);
+
+// Parses and runs; the exit status.
+int run(int argc, char** argv, const Context& context);
+
+}  // namespace millrace::cli

@@ -1,0 +1,35 @@
+// Progress on stderr: a bar that redraws itself on a terminal, or one JSON line every few seconds.
+#pragma once
+
+#include <string>
+
+#include "transform/transform_job.h"
+
+namespace millrace::cli {
+
+enum class ProgressStyle { kNone, kBar, kJson };
+
+// "auto" is a bar where stderr is a terminal, else nothing.
+ProgressStyle progress_style(const std::string& setting);
+
+class ProgressView {
+ public:
+  explicit ProgressView(ProgressStyle style) : style_(style) {}
+  // Called from one thread at a time.
+  void show(const transform::Progress& progress);
+  // Removes the bar, so that what is printed next stands on its own line.
+  void finish();
+
+ private:
+  ProgressStyle style_;
+  double last_json_seconds_ = -1;
+  bool drawn_ = false;
+};
+
+// The bar's text for a terminal of `columns`; pure, for tests.
+std::string render_bar(const transform::Progress& progress, size_t columns);
+std::string render_json(const transform::Progress& progress);
+// "0:07", "12:34", "1:02:03".
+std::string render_duration(double seconds);
+
+}  // namespace millrace::cli

@@ -1,0 +1,203 @@
+// `millrace transform`: runs one job in the foreground.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/cli.h"
+#include "cli/console.h"
+#include "cli/progress_view.h"
+#include "cli/signals.h"
+#include "handler/native_options.h"
+#include "jobs/api_request.h"
+#include "jobs/run_transform.h"
+
+namespace millrace::cli {
+namespace {
+
+// What the parser fills.
+struct TransformArguments {
+  std::map<std::string, std::string> values;  // by option name
+  std::map<std::string, bool> switches;
+  std::vector<std::string> environment;  // KEY=VALUE
+  std::string cli_input_json;
+};
+
+Result<std::string> read_file(std::string path) {
+  if (path.starts_with("file://")) path.erase(0, 7);
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(invalid_argument("--cli-input-json: cannot read " + path));
+  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+}
+
+Result<jobs::SettingLayers> layers_of(const TransformArguments& arguments, CLI::App* command,
+                                      const Context& context) {
+  jobs::SettingLayers layers;
+  for (const auto& [name, value] : arguments.values) {
+    if (command->count(jobs::flag_name(name)) > 0) layers.flags[name] = value;
+  }
+  for (const auto& [name, on] : arguments.switches) {
+    if (on) layers.flags[name] = "true";
+  }
+  if (!arguments.cli_input_json.empty()) {
+    MR_ASSIGN(const std::string text, read_file(arguments.cli_input_json));
+    auto request = jobs::parse_api_request(text);
+    if (!request) return fail(std::move(request).error().within("--cli-input-json"));
+    layers.api_members = std::move(request->members);
+    layers.job_environment = std::move(request->environment);
+  }
+  for (const std::string& pair : arguments.environment) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail(invalid_argument("--env: expected KEY=VALUE, not '" + pair + "'"));
+    }
+    layers.job_environment[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  layers.process_environment = context.environment;
+  return layers;
+}
+
+const char* status_name(transform::JobReport::Status status) {
+  switch (status) {
+    case transform::JobReport::Status::kCompleted:
+      return "Completed";
+    case transform::JobReport::Status::kFailed:
+      return "Failed";
+    case transform::JobReport::Status::kStopped:
+      return "Stopped";
+  }
+  return "Failed";
+}
+
+// The last line of stdout, which scripts read.
+std::string summary_line(const jobs::TransformOutcome& outcome) {
+  const transform::JobReport& report = outcome.report;
+  nlohmann::ordered_json json;
+  json["status"] = status_name(report.status);
+  json["objects"] = report.objects.size();
+  json["records"] = report.records;
+  json["failed_objects"] = report.failed_objects;
+  json["failed_records"] = report.failed_records;
+  json["truncated"] = report.counts.truncated;
+  json["duplicates"] = report.counts.duplicates;
+  json["empty"] = report.counts.empty;
+  json["invalid_utf8"] = report.counts.invalid_utf8;
+  json["not_model_language"] = report.counts.not_model_language;
+  json["seconds"] = std::round(report.seconds * 1000) / 1000;
+  const double rate =
+      report.seconds > 0 ? static_cast<double>(report.records) / report.seconds : 0;
+  json["records_per_s"] = std::round(rate * 10) / 10;
+  json["model"] = outcome.model_name;
+  json["model_digest"] = outcome.model.digest;
+  json["precision"] = model::precision_name(outcome.model.precision);
+  json["isa"] = outcome.model.isa;
+  json["job_name"] = outcome.job_name;
+  return json.dump() + "\n";
+}
+
+// Above this share of records outside the model's languages the user is warned.
+constexpr double kLanguageWarningShare = 0.05;
+
+void say_warnings(const jobs::TransformOutcome& outcome) {
+  const auto& counts = outcome.report.counts;
+  if (counts.rows == 0) return;
+  const double share =
+      static_cast<double>(counts.not_model_language) / static_cast<double>(counts.rows);
+  if (share > kLanguageWarningShare) {
+    say(fmt::format("warning: {:.0f}% of the texts look outside the model's languages ({}); their "
+                    "labels are not to be trusted",
+                    share * 100, fmt::join(outcome.model.languages, ", ")));
+  }
+  if (counts.truncated > 0) {
+    say(fmt::format("note: {} texts were longer than the model reads and were truncated",
+                    counts.truncated));
+  }
+}
+
+int report_end(const jobs::TransformOutcome& outcome) {
+  for (const auto& object : outcome.report.objects) {
+    if (!object.error.empty()) say(object.error);
+  }
+  say_warnings(outcome);
+  using Status = transform::JobReport::Status;
+  const Status status = outcome.report.status;
+  if (status != Status::kCompleted) {
+    say(fmt::format("job {} {}; run the same command again to go on (work area: {})",
+                    outcome.job_name, status == Status::kStopped ? "was stopped" : "failed",
+                    outcome.work_area.string()));
+  }
+  put(summary_line(outcome));
+  if (status == Status::kStopped) return kExitInterrupted;
+  return status == Status::kCompleted ? kExitOk : kExitFailed;
+}
+
+int run_transform_command(const TransformArguments& arguments, CLI::App* command,
+                          const Context& context) {
+  auto layers = layers_of(arguments, command, context);
+  if (!layers) return refuse(layers.error());
+  const auto progress = arguments.values.find("PROGRESS");
+  ProgressView view(
+      progress_style(progress == arguments.values.end() ? "auto" : progress->second));
+  jobs::TransformRequest request;
+  request.layers = std::move(*layers);
+  request.environment = context.environment;
+  request.shipped_model_folders = context.shipped_model_folders();
+  request.progress = [&view](const transform::Progress& p) { view.show(p); };
+  request.notice = [](std::string_view text) { say(text); };
+  cancel_on_signals(request.cancel);
+  const auto outcome = jobs::run_transform(request);
+  view.finish();
+  if (!outcome) {
+    say(outcome.error().message);
+    return request.cancel.cancelled() ? kExitInterrupted : kExitNotStarted;
+  }
+  return report_end(*outcome);
+}
+
+const char* group_of(const jobs::JobOption& option) {
+  for (const auto& native : handler::native_option_help()) {
+    if (std::string_view(native.name) == option.name) return "Native model";
+  }
+  return option.local_only ? "This machine" : "Batch Transform";
+}
+
+}  // namespace
+
+void add_transform_command(CLI::App* app, const Context& context, Run* run) {
+  CLI::App* command = app->add_subcommand(
+      "transform", "Run a model over objects and write one result object for each");
+  command->footer(
+      "Every setting but those of this machine is also a variable of the job's Environment (--env)\n"
+      "and of the process: --text-column is MILLRACE_TEXT_COLUMN.\n"
+      "What is not given is inferred from the objects' names (.jsonl .ndjson .csv .tsv .txt .json).\n"
+      "Progress goes to stderr; the last line of stdout is a JSON summary.");
+  auto arguments = std::make_shared<TransformArguments>();
+  for (const jobs::JobOption& option : jobs::job_options()) {
+    const std::string flag = jobs::flag_name(option.name);
+    CLI::Option* added = nullptr;
+    if (*option.values == '\0') {
+      added = command->add_flag(flag, arguments->switches[option.name], option.help);
+    } else {
+      added = command->add_option(flag, arguments->values[option.name], option.help);
+      added->type_name(option.values);
+    }
+    added->group(group_of(option));
+  }
+  command->add_option("--env", arguments->environment, "A variable of the job's Environment")
+      ->type_name("KEY=VALUE")
+      ->group("Batch Transform")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--cli-input-json", arguments->cli_input_json,
+                   "A CreateTransformJob request as the AWS CLI takes it; flags override it")
+      ->type_name("FILE")
+      ->group("Batch Transform");
+  command->callback([=, &context] {
+    *run = [=, &context] { return run_transform_command(*arguments, command, context); };
+  });
+}
+
+}  // namespace millrace::cli

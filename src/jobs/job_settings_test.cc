@@ -1,0 +1,161 @@
+// Settings: who wins, what is refused and how it is said, and what names tell of formats.
+#include "jobs/job_settings.h"
+
+#include <gtest/gtest.h>
+
+#include "jobs/api_request.h"
+#include "jobs/locations.h"
+
+namespace millrace::jobs {
+namespace {
+
+std::string merged(const SettingLayers& layers, const std::string& name) {
+  const auto settings = merge_settings(layers);
+  if (!settings) return "error: " + settings.error().message;
+  return setting_value(*settings, name).value_or("(unset)");
+}
+
+TEST(MergeSettings, FlagThenJobThenMembersThenModelThenProcess) {
+  SettingLayers layers;
+  layers.process_environment["MILLRACE_SPLIT_TYPE"] = "process";
+  EXPECT_EQ(merged(layers, "SPLIT_TYPE"), "process");
+  layers.model_environment["MILLRACE_SPLIT_TYPE"] = "model";
+  EXPECT_EQ(merged(layers, "SPLIT_TYPE"), "model");
+  layers.api_members["SPLIT_TYPE"] = "member";
+  EXPECT_EQ(merged(layers, "SPLIT_TYPE"), "member");
+  layers.job_environment["MILLRACE_SPLIT_TYPE"] = "job";
+  EXPECT_EQ(merged(layers, "SPLIT_TYPE"), "job");
+  layers.flags["SPLIT_TYPE"] = "flag";
+  EXPECT_EQ(merged(layers, "SPLIT_TYPE"), "flag");
+}
+
+TEST(MergeSettings, OptionsObjectHoldsManySettingsInOneVariable) {
+  SettingLayers layers;
+  layers.job_environment["MILLRACE_OPTIONS"] =
+      R"({"TEXT_COLUMN":"text","MILLRACE_CSV":"rfc4180","csv-header":true})";
+  EXPECT_EQ(merged(layers, "TEXT_COLUMN"), "text");
+  EXPECT_EQ(merged(layers, "CSV"), "rfc4180");
+  EXPECT_EQ(merged(layers, "CSV_HEADER"), "true");
+  layers.job_environment["MILLRACE_CSV"] = "line";
+  EXPECT_EQ(merged(layers, "CSV"), "line");
+  layers.job_environment["MILLRACE_OPTIONS"] = "[1]";
+  EXPECT_NE(merged(layers, "CSV").find("expected a JSON object"), std::string::npos);
+}
+
+TEST(MergeSettings, RefusesUnknownAndMisplacedNames) {
+  SettingLayers layers;
+  layers.job_environment["MILLRACE_TRESHOLDS"] = "{}";
+  EXPECT_NE(merged(layers, "CSV").find("MILLRACE_TRESHOLDS in the job's Environment: there is no"),
+            std::string::npos);
+  layers.job_environment = {{"MILLRACE_THREADS", "4"}, {"HF_TASK", "text-classification"}};
+  EXPECT_NE(merged(layers, "CSV").find("belongs to the machine"), std::string::npos);
+  layers.job_environment = {{"HF_TASK", "text-classification"}};
+  EXPECT_EQ(merged(layers, "CSV"), "(unset)");
+}
+
+Result<JobSettings> checked(const Variables& flags) {
+  SettingLayers layers;
+  layers.flags = flags;
+  const auto settings = merge_settings(layers);
+  if (!settings) return fail(settings.error());
+  return check_settings(*settings, 2);
+}
+
+TEST(CheckSettings, NamesSettingValueAndWhatIsAllowed) {
+  EXPECT_EQ(checked({{"SPLIT_TYPE", "line"}}).error().message,
+            "--split-type: 'line' is not allowed; use None|Line");
+  EXPECT_EQ(checked({{"THREADS", "0"}}).error().message,
+            "--threads: '0' is not allowed; use a whole number from 1 to 1024");
+  EXPECT_FALSE(checked({{"JOB_NAME", "-x"}}));
+  EXPECT_FALSE(checked({{"JOB_NAME", "a_b"}}));
+  EXPECT_TRUE(checked({{"JOB_NAME", "a--b1"}}));
+  EXPECT_FALSE(checked({{"MAX_PAYLOAD_IN_MB", "101"}}));
+  EXPECT_FALSE(checked({{"MAX_PAYLOAD_IN_MB", "20"}, {"MAX_CONCURRENT_TRANSFORMS", "6"}}));
+  EXPECT_TRUE(checked({{"MAX_PAYLOAD_IN_MB", "20"}, {"MAX_CONCURRENT_TRANSFORMS", "5"}}));
+}
+
+TEST(InferFormat, FollowsTheNames) {
+  const JobSettings settings = *checked({});
+  const auto csv = infer_format(settings, {"a/x.csv", "y.CSV"});
+  ASSERT_TRUE(csv);
+  EXPECT_EQ(csv->content_type, "text/csv");
+  EXPECT_EQ(csv->accept, "text/csv");
+  EXPECT_TRUE(csv->csv.rfc4180);
+  EXPECT_EQ(csv->split_type, record::SplitType::kLine);
+  EXPECT_EQ(infer_format(settings, {"x.tsv"})->csv.delimiter, '\t');
+  EXPECT_EQ(infer_format(settings, {"x.txt"})->accept, "text/csv");
+  EXPECT_EQ(infer_format(settings, {"x.json"})->split_type, record::SplitType::kNone);
+  EXPECT_EQ(infer_format(settings, {"x.ndjson"})->content_type, "application/jsonlines");
+}
+
+TEST(InferFormat, ObjectsThatDisagreeAreCounted) {
+  const JobSettings settings = *checked({});
+  const auto mixed = infer_format(settings, {"a.csv", "b.jsonl", "c.csv", "d"});
+  ASSERT_FALSE(mixed);
+  EXPECT_NE(mixed.error().message.find("1 without extension, 2 .csv, 1 .jsonl"),
+            std::string::npos);
+  EXPECT_FALSE(infer_format(settings, {"unknown.bin"}));
+}
+
+TEST(InferFormat, WhatIsStatedWins) {
+  const JobSettings stated = *checked({{"CONTENT_TYPE", "application/json"}, {"CSV", "line"}});
+  const auto format = infer_format(stated, {"x.jsonl"});
+  ASSERT_TRUE(format);
+  EXPECT_EQ(format->content_type, "application/json");
+  EXPECT_EQ(format->accept, "application/json");
+  EXPECT_EQ(format->split_type, record::SplitType::kLine);
+  const JobSettings whole = *checked({{"CONTENT_TYPE", "text/csv"},
+                                      {"SPLIT_TYPE", "Line"},
+                                      {"ASSEMBLE_WITH", "Line"}});
+  EXPECT_TRUE(infer_format(whole, {"a.csv", "b.jsonl"}));
+  EXPECT_TRUE(infer_format(whole, {"a.csv"})->csv.rfc4180);
+}
+
+TEST(CheckFormat, JoinsNeedEqualTypes) {
+  record::DataFormat format;
+  format.content_type = "application/jsonlines";
+  format.accept = "text/csv";
+  format.join_source = record::JoinSource::kInput;
+  EXPECT_FALSE(check_format(format));
+  format.accept = "application/jsonlines";
+  format.split_type = record::SplitType::kLine;
+  EXPECT_FALSE(check_format(format));
+  format.assemble_with = record::AssembleWith::kLine;
+  EXPECT_TRUE(check_format(format));
+}
+
+TEST(ApiRequest, StatesMembersByOptionName) {
+  const auto request = parse_api_request(R"({"TransformJobName":"j","ModelName":"m",
+    "MaxPayloadInMB":1,"Environment":{"MILLRACE_TEXT_COLUMN":"text"},
+    "TransformInput":{"DataSource":{"S3DataSource":{"S3DataType":"S3Prefix","S3Uri":"s3://b/i"}},
+      "ContentType":"text/csv","SplitType":"Line","CompressionType":"None"},
+    "TransformOutput":{"S3OutputPath":"s3://b/o","AssembleWith":"Line"},
+    "TransformResources":{"InstanceType":"ml.m5.large","InstanceCount":1}})");
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->members.at("INPUT"), "s3://b/i");
+  EXPECT_EQ(request->members.at("MAX_PAYLOAD_IN_MB"), "1");
+  EXPECT_EQ(request->environment.at("MILLRACE_TEXT_COLUMN"), "text");
+  EXPECT_FALSE(parse_api_request(R"({"TransformJobNme":"j"})"));
+  EXPECT_FALSE(parse_api_request(R"({"TransformInput":{"CompressionType":"Gzip"}})"));
+  EXPECT_FALSE(parse_api_request("[]"));
+}
+
+TEST(Locations, OutputEqualToInputIsRefused) {
+  const auto same = [](const std::string& in, const std::string& out, bool single) {
+    return !check_apart(*input_location(in), *output_location(out, single));
+  };
+  EXPECT_TRUE(same("s3://b/data/", "s3://b/data", false));
+  EXPECT_FALSE(same("s3://b/data/", "s3://b/other", false));
+  EXPECT_FALSE(same("s3://b/data/", "s3://c/data", false));
+  EXPECT_TRUE(same("/tmp", "/tmp/../tmp/", false));
+}
+
+TEST(Locations, AnExtensionNamesTheOneOutput) {
+  EXPECT_TRUE(output_location("s3://b/x/out.csv", true)->is_object);
+  EXPECT_FALSE(output_location("s3://b/x/out.csv", false)->is_object);
+  EXPECT_EQ(output_location("s3://b/x", true)->prefix, "x/");
+  EXPECT_EQ(output_location("s3://b", true)->prefix, "");
+}
+
+}  // namespace
+}  // namespace millrace::jobs
