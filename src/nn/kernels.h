@@ -1,6 +1,7 @@
 // Arithmetic on matrices of float, one implementation for each instruction set, chosen once at
-// start. All implementations agree bit for bit: sums over K run in order with FMA and are vectorised
-// over N; other reductions use one fixed order of 16 lanes; exp, erf and tanh are our own.
+// start. All implementations agree bit for bit: sums over K run in order with FMA and are
+// vectorised over N; other reductions use one fixed order of 16 lanes; exp, erf and tanh are our
+// own.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "nn/isa_kernels.h"
+
 namespace millrace::nn {
 
 // Changes whenever any bit of any result does; part of every numeric identity.
 inline constexpr int kKernelRevision = 1;
-
-enum class Activation { kNone, kRelu, kGelu, kGeluTanh, kTanh };  // kGelu: exact, by erf
 
 // B of C = A x B, [K x N], packed in panels for the micro-kernels; the layout is the same for every
 // instruction set. Made once at load, shared by all threads. N is padded with zeros inside.
@@ -30,7 +31,7 @@ class PackedMatrix {
   // Fills columns [n_begin, n_end) from `weight`, [N x K] row-major as torch.nn.Linear stores it.
   // Ranges that start at multiples of kPanel may be filled by several threads at once.
   void fill_from_linear(const float* weight, size_t n_begin, size_t n_end);
-  static constexpr size_t kPanel = 32;  // columns of a panel: two AVX-512 registers
+  static constexpr size_t kPanel = kPanelColumns;
 
  private:
   struct Free {
@@ -51,16 +52,16 @@ struct Kernels {
 
   // Multi-head self-attention of one sequence: for each head h of width d,
   // out[:, h] = softmax(q_h k_h^T * scale) v_h, for the first `queries` rows of q (1 where only the
-  // first token is needed, else `length`). q, k, v are [length x ld], heads side by side.
-  // `scratch` has attention_scratch(length, d) floats, 64-byte aligned.
+  // first token is needed, else `length`). q, k, v are [length x ld], heads side by side; scale >
+  // 0. `scratch` has attention_scratch(length, d) floats, 64-byte aligned.
   void (*attention)(const float* q, const float* k, const float* v, size_t ld, size_t length,
                     size_t queries, size_t heads, size_t d, float scale, float* scratch, float* out,
                     size_t ldo);
 
   // x[r] = layer_norm(x[r] + residual[r]) * gamma + beta for each of m rows of n; residual may be
   // null. Mean and variance in the fixed order.
-  void (*add_layer_norm)(float* x, size_t ldx, const float* residual, size_t ldr, size_t m, size_t n,
-                         const float* gamma, const float* beta, float eps);
+  void (*add_layer_norm)(float* x, size_t ldx, const float* residual, size_t ldr, size_t m,
+                         size_t n, const float* gamma, const float* beta, float eps);
 
   // x[i] = activation(x[i]).
   void (*activate)(float* x, size_t n, Activation activation);
@@ -71,8 +72,8 @@ struct Kernels {
 
 size_t attention_scratch(size_t length, size_t d);
 
-// The best kernels this CPU runs, or the named ones: "reference", "avx2", "avx512", "neon". nullptr: no
-// such name, or this CPU cannot run it.
+// The best kernels this CPU runs, or the named ones: "reference", "avx2", "avx512", "neon".
+// nullptr: no such name, or this CPU cannot run it.
 const Kernels* find_kernels(std::string_view isa = {});
 // All names that this CPU can run, best first.
 std::vector<std::string> kernel_names();

@@ -1,0 +1,83 @@
+// What the file of each instruction set gives to kernels.cc, in plain types: such files may include
+// only this header and intrinsics, because an inline function of the standard library that is
+// compiled there for a wide instruction set could be the copy that the linker keeps for all CPUs.
+#pragma once
+
+#include <cstddef>
+
+namespace millrace::nn {
+
+// kGelu: exact, by erf. kGeluTanh: the approximation by tanh.
+enum class Activation { kNone, kRelu, kGelu, kGeluTanh, kTanh };
+
+// Columns of a panel of a packed matrix: two AVX-512 registers, or two times two of AVX2.
+inline constexpr size_t kPanelColumns = 32;
+// Lanes of every reduction: element i belongs to lane i mod 16 whatever the register width.
+inline constexpr size_t kLanes = 16;
+
+// Tiles of A are copied in blocks of this many columns before they are multiplied, so that a tile
+// and its block of B stay in the first two cache levels. Does not touch the order of sums.
+inline constexpr size_t kBlockK = 256;
+// Distance of rows in such a copy: an odd number of cache lines, so that rows never fall into the
+// same set of the L1 cache as they do with distances of 768 or 3,072 floats.
+inline constexpr size_t kPitch = kBlockK + 16;
+// No instruction set has tiles of more rows.
+inline constexpr size_t kTileRowsMax = 16;
+
+struct LinearArgs {
+  const float* a;
+  size_t lda;
+  size_t m;
+  const float* panels;  // of PackedMatrix
+  size_t k;
+  size_t n;
+  const float* bias;
+  Activation activation;
+  float* out;
+  size_t ldo;
+};
+
+struct AttentionArgs {
+  const float* q;
+  const float* k;
+  const float* v;
+  size_t ld;
+  size_t length;
+  size_t queries;
+  size_t heads;
+  size_t d;
+  float scale;
+  float* scratch;
+  float* out;
+  size_t ldo;
+};
+
+struct LayerNormArgs {
+  float* x;
+  size_t ldx;
+  const float* residual;  // or null
+  size_t ldr;
+  size_t m;
+  size_t n;
+  const float* gamma;
+  const float* beta;
+  float eps;
+};
+
+// The functions of nn::Kernels; see there.
+struct IsaKernels {
+  const char* name;
+  void (*linear)(const LinearArgs& args);
+  void (*attention)(const AttentionArgs& args);
+  void (*add_layer_norm)(const LayerNormArgs& args);
+  void (*activate)(float* x, size_t n, Activation activation);
+  void (*softmax)(const float* logits, size_t n, float* out);
+  void (*sigmoid)(const float* logits, size_t n, float* out);
+};
+
+extern const IsaKernels kReferenceKernels;
+extern const IsaKernels kAvx2Kernels;
+extern const IsaKernels kAvx512Kernels;
+extern const IsaKernels kNeonKernels;
+
+}  // namespace millrace::nn
