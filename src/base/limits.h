@@ -27,6 +27,23 @@ constexpr size_t kReadBlockBytes = 1 * kMiB;
 constexpr size_t kJsonDepthMax = 1024;
 // Input that is being transformed at one time, over all feeders of a job.
 constexpr uint64_t kInFlightBytesMax = 32 * kMiB;
+// A request to a handler that reads each record alone, whatever the declared mini-batch: small, so
+// that one 100 MiB mini-batch does not hold up everything; large beside what a queue entry costs.
+constexpr uint64_t kRequestBytesMax = 256 * 1024;
+constexpr uint32_t kRequestRecordsMax = 1000;
+// Such requests in flight for one part: with two feeders four windows of rows, so that the next
+// window fills while one drains.
+constexpr size_t kRequestsInFlightMax = 8;
+// Parts (small objects) worked on at one time, beyond the feeders, while they are small: enough
+// one-record objects to fill packs and to hide a store's round trips.
+constexpr int kLanesMax = 32;
+// Parts that the scan has found and nobody works on yet: 8 GiB of default parts, so totals soon are
+// exact; 100 bytes each.
+constexpr size_t kPartsAheadMax = 1024;
+// A progress bar that moves smoothly; a JSON progress line comes far more rarely.
+constexpr int kProgressIntervalMs = 200;
+// Up to so many outputs are looked up one by one before a job starts; for more, listing is cheaper.
+constexpr size_t kStatOutputsMax = 16;
 // How much of a record an error message quotes.
 constexpr size_t kErrorExcerptBytesMax = 120;
 
@@ -36,12 +53,37 @@ constexpr size_t kErrorExcerptBytesMax = 120;
 constexpr size_t kWindowRowsMax = 4096;
 // Text in a window; bounds memory when records are long.
 constexpr size_t kWindowBytesMax = 4 * kMiB;
+// Header of a safetensors file. BERT-large has 40 KB; parsed, a header takes some ten times its size.
+constexpr uint64_t kSafetensorsHeaderBytesMax = 16 * kMiB;
+// config.json, the index of a sharded model, the model card: kilobytes when they are what they say.
+constexpr size_t kModelTextFileBytesMax = 16 * kMiB;
+// tokenizer.json, vocab.txt: the multilingual ones have 2 MB; the largest of other families 35 MB.
+constexpr size_t kTokenizerFileBytesMax = 64 * kMiB;
+// Nesting of a model folder's JSON: the deepest known has 6 levels.
+constexpr int kModelJsonDepthMax = 64;
+// Sizes that config.json may state. Twice the largest BERT made (BERT-xlarge: 2,560 wide, 48 layers)
+// and beyond; the products of them stay far from overflow.
+constexpr uint64_t kModelLayersMax = 512;
+constexpr uint64_t kModelWidthMax = 65536;
+constexpr uint64_t kModelVocabularyMax = 16 * 1024 * 1024;
+constexpr uint64_t kModelPositionsMax = 65536;
+constexpr uint64_t kModelLabelsMax = 65536;
 
 // --- model artefacts ---
 
 // What a model.tar.gz may unpack to: more than any text classifier, less than a bomb.
 constexpr uint64_t kModelBytesMax = 16 * 1024 * kMiB;
 constexpr uint64_t kModelEntriesMax = 100000;
+
+// --- files ---
+
+// NAME_MAX of every file system in use.
+constexpr size_t kFileNameBytesMax = 255;
+// Folders inside folders when listing. Links that lead back up are found before; this bounds the
+// stack for trees that are merely deep.
+constexpr size_t kFolderDepthMax = 1024;
+// What a file writer gathers before it calls the kernel: records arrive by the line.
+constexpr size_t kFileWriteBlockBytes = 256 * 1024;
 
 // --- S3 ---
 

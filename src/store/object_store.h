@@ -102,7 +102,9 @@ struct S3Options {
 };
 
 // A store whose keys are paths below `root`. Reading follows symbolic links; writing never leaves
-// the root (openat2 with RESOLVE_BENEATH).
+// the root (openat2 with RESOLVE_BENEATH) nor goes through links below it. The root is made when the
+// first object is created. Where `root` is a file when the store is made, the store holds that one
+// object; its key is the file's name (so PATH may be either: list("") gives what is meant).
 std::unique_ptr<ObjectStore> make_file_store(const std::string& root);
 
 // A store whose keys are the bucket's. Credentials are looked up here: none found, a profile that
