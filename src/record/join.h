@@ -17,7 +17,8 @@ namespace millrace::record {
 Status join_csv(std::string_view record, std::string_view result, const CsvOptions& csv,
                 std::string* out);
 
-// JSON: an object gets the attribute SageMakerOutput (replaced if it has one); anything else becomes
+// JSON: an object gets the attribute SageMakerOutput (replaced if it has one); anything else
+// becomes
 // {"SageMakerInput":...,"SageMakerOutput":...}. Compact, keys sorted bytewise, numbers and strings
 // digit for digit. bad_input where either is not one JSON document.
 class JsonJoiner {

@@ -25,10 +25,11 @@ class Splitter {
   virtual void feed(std::string_view bytes) = 0;
   // No more bytes will come: what remains is the last record.
   virtual void finish() = 0;
-  // Takes the next whole record. False: feed more, or, after finish(), the end. A record larger than
-  // `record_bytes_max` is bad_input as soon as that is known (the whole of it is never held).
+  // Takes the next whole record. False: feed more, or, after finish(), the end. A record larger
+  // than `record_bytes_max` is bad_input as soon as that is known (the whole of it is never held).
   virtual Result<bool> next(Record* record) = 0;
-  // Bytes of the object taken by records so far: where a part that starts at the next record begins.
+  // Bytes of the object taken by records so far: where a part that starts at the next record
+  // begins.
   virtual uint64_t position() const = 0;
 };
 

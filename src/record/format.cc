@@ -1,0 +1,61 @@
+// The API's words and media types, turned into values.
+#include "record/format.h"
+
+#include <algorithm>
+
+namespace millrace::record {
+
+namespace {
+
+char ascii_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool equal_ignoring_case(std::string_view text, std::string_view lower) {
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
+                    [](char a, char b) { return ascii_lower(a) == b; });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+MediaType media_type(std::string_view content_type) {
+  const std::string_view type = trimmed(content_type.substr(0, content_type.find(';')));
+  if (equal_ignoring_case(type, "text/csv")) return MediaType::kCsv;
+  if (equal_ignoring_case(type, "application/json")) return MediaType::kJson;
+  if (equal_ignoring_case(type, "application/jsonlines")) return MediaType::kJsonLines;
+  if (equal_ignoring_case(type, "application/x-ndjson")) return MediaType::kJsonLines;
+  if (equal_ignoring_case(type, "text/plain")) return MediaType::kText;
+  return MediaType::kOther;
+}
+
+std::optional<SplitType> parse_split_type(std::string_view text) {
+  if (text == "None") return SplitType::kNone;
+  if (text == "Line") return SplitType::kLine;
+  return std::nullopt;
+}
+
+std::optional<BatchStrategy> parse_batch_strategy(std::string_view text) {
+  if (text == "MultiRecord") return BatchStrategy::kMultiRecord;
+  if (text == "SingleRecord") return BatchStrategy::kSingleRecord;
+  return std::nullopt;
+}
+
+std::optional<AssembleWith> parse_assemble_with(std::string_view text) {
+  if (text == "None") return AssembleWith::kNone;
+  if (text == "Line") return AssembleWith::kLine;
+  return std::nullopt;
+}
+
+std::optional<JoinSource> parse_join_source(std::string_view text) {
+  if (text == "None") return JoinSource::kNone;
+  if (text == "Input") return JoinSource::kInput;
+  return std::nullopt;
+}
+
+}  // namespace millrace::record
