@@ -207,10 +207,14 @@ TEST(FileStoreRead, UnreadableFileIsNamed) {
   ASSERT_EQ(::chmod(folder.path().c_str(), 0755), 0);
   ASSERT_EQ(::chmod((folder / "secret").c_str(), 0), 0);
   const bool root = ::geteuid() == 0;  // who reads everything: not here
-  if (root) ASSERT_EQ(::seteuid(65534), 0);
+  if (root) {
+    ASSERT_EQ(::seteuid(65534), 0);
+  }
   const auto store = make_file_store(folder.path());
   const auto reader = store->open(store->stat("secret").value(), 0, 1);
-  if (root) ASSERT_EQ(::seteuid(0), 0);
+  if (root) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
   ASSERT_FALSE(reader);
   EXPECT_THAT(reader.error().message, HasSubstr("secret: Permission denied"));
 }
