@@ -44,6 +44,14 @@ struct Adapter {
 const std::vector<const Kernels*>& runnable() {
   static const std::vector<const Kernels*> kernels = [] {
     std::vector<const Kernels*> list;
+#if defined(__x86_64__)
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+      list.push_back(Adapter<kAvx512Kernels>::kernels());
+    }
+    if (avx2) list.push_back(Adapter<kAvx2Kernels>::kernels());
+#endif
     list.push_back(Adapter<kReferenceKernels>::kernels());
     return list;
   }();

@@ -9,17 +9,20 @@
 #include "nn/isa_kernels.h"
 
 #define MR_NN_INLINE [[gnu::always_inline]] static inline
+// Member functions of a vector type in an unnamed namespace have internal linkage by themselves.
+#define MR_NN_MEMBER [[gnu::always_inline]] static
+#if defined(__clang__)
+#define MR_NN_UNROLL _Pragma("unroll")
+#else
+#define MR_NN_UNROLL _Pragma("GCC unroll 32")
+#endif
 
 namespace millrace::nn {
 
 template <class V, size_t kTerms>
 MR_NN_INLINE typename V::T horner(typename V::T x, const float (&c)[kTerms]) {
   typename V::T y = V::set1(c[kTerms - 1]);
-#if defined(__clang__)
-#pragma unroll
-#else
-#pragma GCC unroll 32
-#endif
+  MR_NN_UNROLL
   for (size_t i = kTerms - 1; i > 0; --i) y = V::fma(y, x, V::set1(c[i - 1]));
   return y;
 }
