@@ -43,8 +43,8 @@ Result<CsvHeader> read_csv_header(const ReadBytes& read, const DataFormat& forma
   Record first;
   for (;;) {
     MR_ASSIGN(const size_t got, read(std::span<char>(block)));
-    if (got == 0) splitter->finish();
     splitter->feed(std::string_view(block).substr(0, got));
+    if (got == 0) splitter->finish();
     auto found = splitter->next(&first);
     if (!found) return fail(std::move(found).error().within("read the CSV header"));
     if (*found) return make_header(first, format);
