@@ -85,6 +85,22 @@ constexpr size_t kFolderDepthMax = 1024;
 // What a file writer gathers before it calls the kernel: records arrive by the line.
 constexpr size_t kFileWriteBlockBytes = 256 * 1024;
 
+// --- network ---
+
+// How often a request is made before what it belongs to fails: with the delays below some four
+// seconds on average, seven and a half at most, which outlasts a restart of a load balancer.
+constexpr int kNetworkAttempts = 5;
+constexpr int64_t kRetryFirstDelayMs = 500;
+constexpr int64_t kRetryDelayMaxMs = 20000;
+constexpr int64_t kHttpConnectTimeoutMs = 10000;
+// A server may think for long (S3 completes a large upload in minutes, but sends spaces meanwhile).
+constexpr int64_t kHttpIdleTimeoutMs = 60000;
+// The longest reply that is held whole: a listing of 1,000 keys of 1,024 bytes, each byte %XX.
+constexpr size_t kHttpReplyBytesMax = 16 * kMiB;
+constexpr size_t kHttpHeadersMax = 256;
+// Connections that are kept for later requests; more are only open while they are used.
+constexpr size_t kHttpIdleHandlesMax = 32;
+
 // --- S3 ---
 
 // AWS: an upload part has at least 5 MiB (but the last) and an upload at most 10,000 parts.
