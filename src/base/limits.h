@@ -51,8 +51,25 @@ constexpr size_t kErrorExcerptBytesMax = 120;
 
 // Rows that wait for packs. Enough to sort by length well; 4,096 short reviews are some 100 packs.
 constexpr size_t kWindowRowsMax = 4096;
-// Text in a window; bounds memory when records are long.
+// Token ids in a window; bounds memory when rows are long.
 constexpr size_t kWindowBytesMax = 4 * kMiB;
+// How long a window that is not full waits for more rows while an encoder has nothing to do: longer
+// than a feeder needs for its next request, short beside the encoding of a pack.
+constexpr int kWindowWaitMs = 2;
+// Tokens that go through the encoder together (a longer row goes alone). Enough that the weights,
+// read once for each pack, do not count; few enough that a layer's intermediates stay in the cache.
+constexpr size_t kPackTokensMax = 512;
+// A window with little in it is cut into at least one pack for each encoder, but not smaller.
+constexpr size_t kPackTokensMin = 64;
+// Records that are parsed and tokenised at one time: some milliseconds of work, so that the lock
+// around the queue does not count and all cores share a large request.
+constexpr size_t kSliceRecordsMax = 64;
+constexpr size_t kSliceBytesMax = 64 * 1024;
+// Requests that nobody has begun to read. Feeders bound what they have in flight themselves; this
+// holds against one that does not.
+constexpr uint64_t kQueueBytesMax = 32 * kMiB;
+// Buffers of the JSON reader that one large record blew up are given back above this.
+constexpr size_t kReaderBytesKept = 1 * kMiB;
 // Header of a safetensors file. BERT-large has 40 KB; parsed, a header takes some ten times its size.
 constexpr uint64_t kSafetensorsHeaderBytesMax = 16 * kMiB;
 // config.json, the index of a sharded model, the model card: kilobytes when they are what they say.

@@ -20,7 +20,7 @@ const char* precision_name(Precision precision);
 struct LoadOptions {
   Precision precision = Precision::kFp32;
   // "", or one of nn::kernel_names(): forces a lower instruction set (MILLRACE_ISA).
-  std::string isa;
+  std::string isa = {};
   // Threads that may help to prepare the weights.
   int threads = 1;
 };
@@ -65,6 +65,9 @@ class TextClassificationModel {
 
  private:
   TextClassificationModel();
+  static Result<std::shared_ptr<const TextClassificationModel>> load_folder(
+      const std::filesystem::path& folder, const LoadOptions& options);
+
   ModelInfo info_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<const Weights> weights_;
