@@ -19,7 +19,9 @@ namespace {
 namespace ondemand = simdjson::ondemand;
 
 constexpr std::string_view kWhiteSpace = " \t\n\r";
-constexpr std::string_view kOutputKey = "SageMakerOutput";
+// As append_key() takes them: up to the closing quote.
+constexpr char kInputKey[] = "SageMakerInput\"";
+constexpr char kOutputKey[] = "SageMakerOutput\"";
 // Offsets in the joined text are 32 bits wide.
 constexpr size_t kJoinedBytesMax = size_t{1} << 31;
 // Buffers that one huge record blew up are given back.
@@ -79,7 +81,7 @@ struct JsonJoiner::Impl {
 
   OpenObject open_object();
   void start_member(const OpenObject& object);
-  void end_member(OpenObject* object);
+  void end_member();
   void close_object(const OpenObject& object);
 
   simdjson::padded_string_view pad(std::string_view text);
@@ -118,14 +120,14 @@ Status JsonJoiner::Impl::join(std::string_view record, std::string_view result) 
     if (!append_root_members(record, &object)) return fail(fault_in("join the record", record));
   } else {
     start_member(object);
-    append_key("SageMakerInput\"", &object);
+    append_key(kInputKey, &object);
     if (!append_document(record)) return fail(fault_in("join the record", record));
-    end_member(&object);
+    end_member();
   }
   start_member(object);
-  append_key("SageMakerOutput\"", &object);
+  append_key(kOutputKey, &object);
   if (!append_document(result)) return fail(fault_in("join the model's reply", result));
-  end_member(&object);
+  end_member();
   close_object(object);
   return {};
 }
@@ -223,7 +225,7 @@ bool JsonJoiner::Impl::append_members(ondemand::object& from, size_t depth, Open
     start_member(*object);
     if (!append_key(field.key().raw(), object)) return false;
     if (!append_value(field.value(), depth)) return false;
-    end_member(object);
+    end_member();
   }
   return true;
 }
@@ -268,7 +270,7 @@ void JsonJoiner::Impl::start_member(const OpenObject& object) {
   members.emplace_back().start = position();
 }
 
-void JsonJoiner::Impl::end_member(OpenObject*) {
+void JsonJoiner::Impl::end_member() {
   members.back().end = position();
 }
 
