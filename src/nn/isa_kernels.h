@@ -10,8 +10,9 @@ namespace millrace::nn {
 // kGelu: exact, by erf. kGeluTanh: the approximation by tanh.
 enum class Activation { kNone, kRelu, kGelu, kGeluTanh, kTanh };
 
-// Columns of a panel of a packed matrix: two AVX-512 registers, or two times two of AVX2.
-inline constexpr size_t kPanelColumns = 32;
+// Columns of a panel of a packed matrix: one cache line for each k. (AVX2 wants one panel at a time
+// without gaps between its lines, or half of the L1 cache stays unused; AVX-512 reads two.)
+inline constexpr size_t kPanelColumns = 16;
 // Lanes of every reduction: element i belongs to lane i mod 16 whatever the register width.
 inline constexpr size_t kLanes = 16;
 

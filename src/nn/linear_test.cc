@@ -72,7 +72,7 @@ TEST(Linear, ReferenceIsAccurate) {
 }
 
 TEST(Linear, EveryNumberOfColumnsAgrees) {
-  for (size_t n = 1; n <= 2 * kPanelColumns + 1; ++n) expect_equal_bits({3, 17, n});
+  for (size_t n = 1; n <= 4 * kPanelColumns + 1; ++n) expect_equal_bits({3, 17, n});
 }
 
 TEST(Linear, EveryNumberOfRowsAgrees) {
@@ -162,9 +162,9 @@ TEST(PackedMatrix, PanelsHoldColumnsAndZeros) {
   PackedMatrix b(kDepth, kColumns);
   b.fill_from_linear(weight.data(), 32, kColumns);
   b.fill_from_linear(weight.data(), 0, 32);
-  for (size_t n = 0; n < 64; ++n) {
+  for (size_t n = 0; n < 48; ++n) {
     for (size_t k = 0; k < kDepth; ++k) {
-      const float got = b.panels()[n / 32 * 32 * kDepth + k * 32 + n % 32];
+      const float got = b.panels()[n / 16 * 16 * kDepth + k * 16 + n % 16];
       EXPECT_EQ(got, n < kColumns ? weight[n * kDepth + k] : 0.0F) << n << ", " << k;
     }
   }

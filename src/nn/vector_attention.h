@@ -14,8 +14,8 @@ namespace millrace::nn {
 
 // One head's part of AttentionArgs::scratch.
 struct HeadScratch {
-  float* keys;    // panels of 32 keys, each [d x 32]: K transposed
-  float* values;  // panels of 32 columns, each [length x 32]
+  float* keys;    // panels of 16 keys, each [d x 16]: K transposed
+  float* values;  // panels of 16 columns, each [length x 16]
   float* query;   // a tile of q, in blocks of kBlockK columns of kTileRowsMax rows
   float* scores;  // the tile's scores, in the same form over keys
 };
@@ -110,18 +110,16 @@ MR_NN_INLINE void softmax_rows(float* scores, size_t rows, size_t length, float 
 // scores = q x keys, for one tile of queries.
 template <class V>
 MR_NN_INLINE void tile_scores(const AttentionArgs& args, const HeadScratch& s, size_t rows) {
-  static constexpr float kZeros[kPanelColumns] = {};
+  static constexpr float kZeros[kTileColumns<V>] = {};
   for (size_t key = 0; key < args.length; key += kTileColumns<V>) {
-    const size_t inside = key % kPanelColumns;
-    const float* b = s.keys + (key - inside) * args.d + inside;
     // Rounded up to whole registers: the panel and the score rows have the room.
-    const size_t left = args.length - key;
-    const size_t columns = left > V::kWidth ? kTileColumns<V> : V::kWidth;
+    const size_t columns = args.length - key > V::kWidth ? kTileColumns<V> : V::kWidth;
     float* c = s.scores + key / kBlockK * kTileBlock + key % kBlockK;
     for (size_t i = 0; i < args.d; i += kBlockK) {
+      const float* b = s.keys + key * args.d + i * kPanelColumns;
       multiply_tile<V>(s.query + i / kBlockK * kTileBlock, rows, smaller(kBlockK, args.d - i),
-                       b + i * kPanelColumns, columns, i == 0 ? kZeros : nullptr, c, kPitch,
-                       NoFinish{});
+                       {b, args.d * kPanelColumns, b}, columns, i == 0 ? kZeros : nullptr, c,
+                       kPitch, NoFinish{});
     }
   }
 }
@@ -130,21 +128,20 @@ MR_NN_INLINE void tile_scores(const AttentionArgs& args, const HeadScratch& s, s
 template <class V>
 MR_NN_INLINE void tile_values(const AttentionArgs& args, const HeadScratch& s, size_t rows,
                               const float* inverse, float* out) {
-  static constexpr float kZeros[kPanelColumns] = {};
+  static constexpr float kZeros[kTileColumns<V>] = {};
   for (size_t column = 0; column < args.d; column += kTileColumns<V>) {
-    const size_t inside = column % kPanelColumns;
-    const float* b = s.values + (column - inside) * args.length + inside;
     const size_t columns = smaller(kTileColumns<V>, args.d - column);
+    float* c = out + column;
     for (size_t key = 0; key < args.length; key += kBlockK) {
       const float* a = s.scores + key / kBlockK * kTileBlock;
+      const float* b = s.values + column * args.length + key * kPanelColumns;
+      const Panels panels = {b, args.length * kPanelColumns, b};
       const size_t depth = smaller(kBlockK, args.length - key);
       const float* start = key == 0 ? kZeros : nullptr;
       if (key + depth == args.length) {
-        multiply_tile<V>(a, rows, depth, b + key * kPanelColumns, columns, start, out + column,
-                         args.ldo, ScaleFinish{inverse});
+        multiply_tile<V>(a, rows, depth, panels, columns, start, c, args.ldo, ScaleFinish{inverse});
       } else {
-        multiply_tile<V>(a, rows, depth, b + key * kPanelColumns, columns, start, out + column,
-                         args.ldo, NoFinish{});
+        multiply_tile<V>(a, rows, depth, panels, columns, start, c, args.ldo, NoFinish{});
       }
     }
   }

@@ -21,10 +21,23 @@ MR_NN_INLINE size_t smaller(size_t a, size_t b) {
   return a < b ? a : b;
 }
 
+// A tile's width of B: its panels are `distance` floats apart. `ahead` is what will be read next;
+// each tile fetches one panel of it into the L2 cache on the way, for the strides are too long and
+// the runs too short for the hardware to do so.
+struct Panels {
+  const float* first;
+  size_t distance;
+  const float* ahead;
+};
+
 // c[kRows x kVectors] = start + a x b, or c + a x b where start is null.
 template <class V, size_t kRows, size_t kVectors>
-[[gnu::noinline]] static void tile(const float* a, size_t k, const float* b, const float* start,
-                                   float* c, size_t ldc) {
+[[gnu::noinline]] static void tile(const float* a, size_t k, const Panels& panels,
+                                   const float* start, float* c, size_t ldc) {
+  constexpr size_t kPanelVectors = kPanelColumns / V::kWidth;
+  const float* b = panels.first;
+  const float* ahead = panels.ahead;
+  const size_t distance = panels.distance;
   typename V::T sum[kRows][kVectors];
   MR_NN_UNROLL
   for (size_t r = 0; r < kRows; ++r) {
@@ -36,15 +49,19 @@ template <class V, size_t kRows, size_t kVectors>
   for (size_t i = 0; i < k; ++i) {
     typename V::T column[kVectors];
     MR_NN_UNROLL
-    for (size_t v = 0; v < kVectors; ++v) column[v] = V::load(b + v * V::kWidth);
+    for (size_t v = 0; v < kVectors; ++v) {
+      column[v] = V::load(b + v / kPanelVectors * distance + v % kPanelVectors * V::kWidth);
+    }
     MR_NN_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
       const typename V::T row = V::set1(a[r * kPitch]);
       MR_NN_UNROLL
       for (size_t v = 0; v < kVectors; ++v) sum[r][v] = V::fma(row, column[v], sum[r][v]);
     }
+    __builtin_prefetch(ahead, 0, 2);
     ++a;
     b += kPanelColumns;
+    ahead += kPanelColumns;
   }
   MR_NN_UNROLL
   for (size_t r = 0; r < kRows; ++r) {
@@ -54,8 +71,8 @@ template <class V, size_t kRows, size_t kVectors>
 }
 
 template <class V, size_t kVectors, size_t kRows = V::kTileRows>
-MR_NN_INLINE void tile_of(size_t rows, const float* a, size_t k, const float* b, const float* start,
-                          float* c, size_t ldc) {
+MR_NN_INLINE void tile_of(size_t rows, const float* a, size_t k, const Panels& b,
+                          const float* start, float* c, size_t ldc) {
   if constexpr (kRows > 1) {
     if (rows < kRows) return tile_of<V, kVectors, kRows - 1>(rows, a, k, b, start, c, ldc);
   }
@@ -126,7 +143,7 @@ MR_NN_INLINE void copy_rows(const float* from, size_t ldf, size_t rows, size_t c
 // One tile of any size up to kTileRows x kTileColumns; a tile that does not fill its registers is
 // made beside the output. `start` has kTileColumns entries.
 template <class V, class Finish>
-MR_NN_INLINE void multiply_tile(const float* a, size_t rows, size_t k, const float* b,
+MR_NN_INLINE void multiply_tile(const float* a, size_t rows, size_t k, const Panels& b,
                                 size_t columns, const float* start, float* c, size_t ldc,
                                 Finish finish) {
   const size_t whole = columns > V::kWidth ? kTileColumns<V> : V::kWidth;
@@ -166,13 +183,15 @@ MR_NN_INLINE void pack_rows(const float* from, size_t ld, size_t rows, size_t k,
 
 // All row tiles of one packed block of A against one tile's width of B.
 template <class V>
-MR_NN_INLINE void multiply_column(const float* packed, size_t rows, size_t k, const float* b,
+MR_NN_INLINE void multiply_column(const float* packed, size_t rows, size_t k, Panels b,
                                   size_t columns, const float* start, float* out, size_t ldo,
                                   bool last, Activation activation) {
+  const float* ahead = b.ahead;
   for (size_t r = 0; r < rows; r += V::kTileRows) {
     const size_t height = smaller(V::kTileRows, rows - r);
     const float* a = packed + r * kPitch;
     float* c = out + r * ldo;
+    b.ahead = ahead + r / V::kTileRows % (kTileColumns<V> / kPanelColumns) * b.distance;
     if (last) {
       multiply_tile<V>(a, height, k, b, columns, start, c, ldo, ActivationFinish{activation});
     } else {
@@ -189,25 +208,27 @@ static void linear_block(const LinearArgs& args, size_t row, size_t rows, size_t
     const size_t depth = smaller(kBlockK, args.k - k);
     pack_rows<V>(args.a + row * args.lda + k, args.lda, rows, depth, packed);
     for (size_t n = n_begin; n < n_end; n += kTileColumns<V>) {
-      const size_t inside = n % kPanelColumns;
-      const float* b = args.panels + (n - inside) * args.k + k * kPanelColumns + inside;
+      const float* first = args.panels + n * args.k + k * kPanelColumns;
+      const float* below = args.panels + n_begin * args.k + (k + depth) * kPanelColumns;
       const size_t columns = smaller(kTileColumns<V>, n_end - n);
+      const float* ahead = n + columns < n_end ? first + kTileColumns<V> * args.k : below;
       float bias[kTileColumns<V>] = {};
       const float* start = k == 0 ? args.bias + n : nullptr;
       if (k == 0 && columns < kTileColumns<V>) {
         for (size_t i = 0; i < columns; ++i) bias[i] = args.bias[n + i];
         start = bias;
       }
-      multiply_column<V>(packed, rows, depth, b, columns, start, args.out + row * args.ldo + n,
-                         args.ldo, k + depth == args.k, args.activation);
+      multiply_column<V>(packed, rows, depth, {first, args.k * kPanelColumns, ahead}, columns,
+                         start, args.out + row * args.ldo + n, args.ldo, k + depth == args.k,
+                         args.activation);
     }
   }
 }
 
 template <class V>
 static void linear(const LinearArgs& args) {
-  static_assert(kBlockRows % V::kTileRows == 0 && kBlockColumns % kPanelColumns == 0);
-  static_assert(kPanelColumns % kTileColumns<V> == 0 && V::kTileRows <= kTileRowsMax);
+  static_assert(kBlockRows % V::kTileRows == 0 && kBlockColumns % kTileColumns<V> == 0);
+  static_assert(kTileColumns<V> % kPanelColumns == 0 && V::kTileRows <= kTileRowsMax);
   alignas(64) float packed[kBlockRows * kPitch];  // on the stack: 180 KiB, no allocation
   for (size_t row = 0; row < args.m; row += kBlockRows) {
     const size_t rows = smaller(kBlockRows, args.m - row);

@@ -71,22 +71,21 @@ MR_NN_INLINE typename V::T tanh(typename V::T x) {
 }
 
 // x * Phi(x), Phi the normal distribution, computed as max(x, 0) - |x| Q(|x|) with
-// Q(a) = erfc(a / sqrt 2) / 2: the usual x/2 (1 + erf) cancels for negative x, this does not. Q is
-// a polynomial in u = 2a / 5.75 - 1; beyond 5.75 the product is below 2.7e-8 and taken as 0.
+// Q(a) = erfc(a / sqrt 2) / 2: the usual x/2 (1 + erf) cancels for negative x, this does not. Error
+// below 1e-7 or one ulp. Q is a polynomial in a - 3.25, where its terms cancel least; beyond 5.75
+// the product is below 2.7e-8 and taken as 0.
 template <class V>
 MR_NN_INLINE typename V::T gelu(typename V::T x) {
   using T = typename V::T;
-  constexpr float kEnd = 5.75F;
-  constexpr float kQ[] = {0x1.08c87ep-9F,  -0x1.2d608ep-6F, 0x1.3762b6p-4F,  -0x1.7910d8p-3F,
-                          0x1.1a5448p-2F,  -0x1.d1ff2ep-3F, 0x1.40aeaap-7F,  0x1.b33a34p-3F,
-                          -0x1.d5ebc2p-3F, 0x1.41e4ccp-5F,  0x1.1ff028p-3F,  -0x1.0bc87cp-3F,
-                          -0x1.053838p-7F, 0x1.4506a2p-4F,  -0x1.d80438p-6F, -0x1.7d2828p-6F,
-                          0x1.df307ap-7F,  0x1.7cb816p-9F,  -0x1.4ad628p-9F};
+  constexpr float kQ[] = {0x1.2e8732p-11F,  -0x1.09f346p-9F,  0x1.b02a66p-9F,   -0x1.a7de5ap-9F,
+                          0x1.106188p-9F,   -0x1.c5bc50p-11F, 0x1.91a054p-13F,  0x1.d026d0p-17F,
+                          -0x1.b4311ap-16F, 0x1.139824p-17F,  -0x1.bcafa6p-22F, -0x1.486b90p-21F,
+                          0x1.c0c28ap-23F,  0x1.547248p-28F,  -0x1.13d884p-26F, 0x1.5525b6p-30F,
+                          0x1.6dba7cp-31F,  -0x1.a84a04p-35F, -0x1.ed2462p-37F};
   const T zero = V::set1(0.0F);
   const T a = V::abs(x);
-  const T u = V::fma(a, V::set1(2.0F / kEnd), V::set1(-1.0F));
-  const T g = V::mul(a, horner<V>(u, kQ));
-  return V::sub(V::max(zero, x), V::select(V::less(a, V::set1(kEnd)), g, zero));
+  const T g = V::mul(a, horner<V>(V::sub(a, V::set1(3.25F)), kQ));
+  return V::sub(V::max(zero, x), V::select(V::less(a, V::set1(5.75F)), g, zero));
 }
 
 // x/2 (1 + tanh(y)) with y = sqrt(2/pi) (x + 0.044715 x^3), which is x * sigmoid(2y).
