@@ -2,6 +2,8 @@
 // what it finds is compared in full wherever a wrong match could reach a result.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,5 +26,8 @@ class Xxh3 {
 };
 
 std::string xxh3_hex(std::string_view bytes);
+
+// XXH3-64: finds candidates in memory, where equal hashes are then compared in full.
+uint64_t xxh3_64(const void* bytes, size_t size, uint64_t seed);
 
 }  // namespace millrace

@@ -29,6 +29,8 @@ struct InvokeRequest {
   std::optional<uint32_t> text_column;
   // The data path cut the object with --csv rfc4180, so a record may hold line ends inside quotes.
   char csv_delimiter = ',';
+  // Whose request it is: jobs that run at one time share the engine fairly. Empty: object_name's.
+  std::string job;
   CancelToken cancel;
 };
 
@@ -46,7 +48,8 @@ struct InvokeCounts {
   uint64_t empty = 0;
   uint64_t invalid_utf8 = 0;
   uint64_t not_model_language = 0;
-  std::array<uint64_t, 8> cleaned = {};  // per cleaning step, in the order of clean.h's enum
+  std::array<uint64_t, 9> cleaned =
+      {};  // texts that each cleaning step changed, as CleanStep counts
   InvokeCounts& operator+=(const InvokeCounts& other);
 };
 

@@ -9,8 +9,8 @@
 
 namespace millrace::handler {
 
-// Starts `threads` encoder workers, which stop when the handler is destroyed. `options` as parsed for
-// this model. The model must have a tokenizer.
+// Starts `threads` encoder workers, which stop when the handler is destroyed. `options` as parsed
+// for this model. The model must have a tokenizer.
 Result<std::unique_ptr<InferenceHandler>> make_native_handler(
     std::shared_ptr<const model::TextClassificationModel> model, NativeOptions options,
     int threads);

@@ -1,10 +1,12 @@
 // The native model's settings, as they stand in a job's or model's Environment (MILLRACE_*).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,8 +18,20 @@ enum class OutputShape { kDefault, kColumns, kLogits, kEmbedding };
 enum class EmptyText { kDefault, kClassify, kBlank, kOtherwise, kError };
 enum class InvalidUtf8 { kDefault, kError, kReplace };
 
-enum class CleanStep { kHtml, kUrls, kMentions, kHashtags, kControl, kWhitespace, kRepeats, kNfc,
-                       kMojibake };
+enum class CleanStep {
+  kHtml,
+  kUrls,
+  kMentions,
+  kHashtags,
+  kControl,
+  kWhitespace,
+  kRepeats,
+  kNfc,
+  kMojibake
+};
+inline constexpr size_t kCleanSteps = 9;
+// As MILLRACE_CLEAN names it.
+std::string_view clean_step_name(CleanStep step);
 
 struct NativeOptions {
   std::vector<std::string> labels;  // by id, after MILLRACE_LABELS

@@ -1,0 +1,17 @@
+// Adding up what handlers count.
+#include "handler/inference_handler.h"
+
+namespace millrace::handler {
+
+InvokeCounts& InvokeCounts::operator+=(const InvokeCounts& other) {
+  rows += other.rows;
+  truncated += other.truncated;
+  duplicates += other.duplicates;
+  empty += other.empty;
+  invalid_utf8 += other.invalid_utf8;
+  not_model_language += other.not_model_language;
+  for (size_t i = 0; i < cleaned.size(); ++i) cleaned[i] += other.cleaned[i];
+  return *this;
+}
+
+}  // namespace millrace::handler

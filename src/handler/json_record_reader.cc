@@ -1,0 +1,486 @@
+// JSON documents, by simdjson On-Demand. It looks only at what it is asked for, so what a record
+// holds beside its text is walked through too: a record that is not JSON is never answered.
+#include <simdjson.h>
+
+#include <cctype>
+#include <cstring>
+
+#include "base/limits.h"
+#include "handler/record_reader.h"
+#include "handler/utf8.h"
+
+namespace millrace::handler {
+
+namespace {
+
+namespace ondemand = simdjson::ondemand;
+
+constexpr std::string_view kParameterNames = "top_k, function_to_apply, truncation, max_length";
+// [CLS] and [SEP] are kept whatever the length.
+constexpr int64_t kMaxLengthMin = 2;
+
+const char* type_name(ondemand::json_type type) {
+  switch (type) {
+    case ondemand::json_type::array:
+      return "a list";
+    case ondemand::json_type::object:
+      return "an object";
+    case ondemand::json_type::number:
+      return "a number";
+    case ondemand::json_type::string:
+      return "a text";
+    case ondemand::json_type::boolean:
+      return "true or false";
+    case ondemand::json_type::null:
+      return "null";
+  }
+  return "unknown";
+}
+
+std::string json_problem(simdjson::error_code code) {
+  switch (code) {
+    case simdjson::EMPTY:
+      return "the record is empty";
+    case simdjson::UTF8_ERROR:
+      return "it holds bytes that are not UTF-8";
+    case simdjson::UNCLOSED_STRING:
+      return "a string is not closed";
+    case simdjson::UNESCAPED_CHARS:
+      return "a string holds a control character that is not escaped";
+    case simdjson::STRING_ERROR:
+      return "a string holds an escape that is not valid";
+    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
+      return "a list or object is not closed";
+    case simdjson::DEPTH_ERROR:
+      return "it is nested deeper than " + std::to_string(limits::kJsonDepthMax) + " levels";
+    case simdjson::NUMBER_ERROR:
+      return "a number is not valid";
+    case simdjson::T_ATOM_ERROR:
+    case simdjson::F_ATOM_ERROR:
+    case simdjson::N_ATOM_ERROR:
+      return "a word is none of true, false, null";
+    case simdjson::TRAILING_CONTENT:
+      return "something follows the document";
+    case simdjson::CAPACITY:
+    case simdjson::MEMALLOC:
+      return "it is too large to parse";
+    default:
+      return "a comma, colon, bracket or quote is missing or too many";
+  }
+}
+
+// -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
+bool is_json_number(std::string_view text) {
+  size_t at = 0;
+  const auto peek = [&] { return at < text.size() ? text[at] : '\0'; };
+  const auto digits = [&] {
+    const size_t begin = at;
+    while (peek() >= '0' && peek() <= '9') ++at;
+    return at > begin;
+  };
+  if (peek() == '-') ++at;
+  if (peek() == '0') {
+    ++at;
+  } else if (!digits()) {
+    return false;
+  }
+  if (peek() == '.') {
+    ++at;
+    if (!digits()) return false;
+  }
+  if (peek() == 'e' || peek() == 'E') {
+    ++at;
+    if (peek() == '+' || peek() == '-') ++at;
+    if (!digits()) return false;
+  }
+  return at == text.size();
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && std::strchr(" \t\r\n", text.back()) != nullptr) text.remove_suffix(1);
+  while (!text.empty() && std::strchr(" \t\r\n", text.front()) != nullptr) text.remove_prefix(1);
+  return text;
+}
+
+// Four hex digits at text[at], or nothing.
+std::optional<unsigned> hex4(std::string_view text, size_t at) {
+  if (at + 4 > text.size()) return std::nullopt;
+  unsigned value = 0;
+  for (size_t i = at; i < at + 4; ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (std::isxdigit(c) == 0) return std::nullopt;
+    value = value * 16 + static_cast<unsigned>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+  }
+  return value;
+}
+
+// Escaped halves of surrogate pairs that stand alone, as texts cut in the middle of an emoji have
+// them, become \ufffd.
+void replace_lone_surrogates(std::string* json) {
+  for (size_t i = 0; i + 1 < json->size(); ++i) {
+    if ((*json)[i] != '\\') continue;
+    if ((*json)[i + 1] != 'u') {
+      ++i;
+      continue;
+    }
+    const std::optional<unsigned> unit = hex4(*json, i + 2);
+    if (!unit || *unit < 0xD800 || *unit > 0xDFFF) continue;
+    const bool escape_follows = json->compare(i + 6, 2, "\\u") == 0;
+    const std::optional<unsigned> next = escape_follows ? hex4(*json, i + 8) : std::nullopt;
+    if (*unit < 0xDC00 && next && *next >= 0xDC00 && *next <= 0xDFFF) {
+      i += 11;
+    } else {
+      json->replace(i, 6, "\\ufffd");
+      i += 5;
+    }
+  }
+}
+
+}  // namespace
+
+void ParsedRecord::clear() {
+  rows.clear();
+  shape = RecordShape::kText;
+  parameters = {};
+  invalid_utf8 = false;
+}
+
+struct JsonRecordReader::Impl {
+  std::string text_column;
+  bool replace_invalid = false;
+  ondemand::parser parser;
+  std::string buffer;  // the document with simdjson's padding
+  ParsedRecord* out = nullptr;
+  bool found = false;  // the text's field was seen
+
+  // An error of simdjson, as ours.
+  static Status check(simdjson::error_code code) {
+    if (code == simdjson::SUCCESS) return {};
+    return fail(bad_input("not valid JSON: " + json_problem(code)));
+  }
+
+  // What begins with an n is "null".
+  template <class Value>
+  static Status check_null(Value& value) {
+    bool null = false;
+    const bool read = value.is_null().get(null) == simdjson::SUCCESS;
+    return check(read && null ? simdjson::SUCCESS : simdjson::N_ATOM_ERROR);
+  }
+
+  Status parse(std::string_view document) {
+    document = trimmed(document);
+    buffer.assign(document);
+    buffer.append(simdjson::SIMDJSON_PADDING, '\0');
+    ondemand::document parsed;
+    MR_TRY(check(parser.iterate(buffer.data(), document.size(), buffer.size()).get(parsed)));
+    MR_TRY(read_document(parsed));
+    if (parsed.current_location().error() != simdjson::OUT_OF_BOUNDS) {
+      return check(simdjson::TRAILING_CONTENT);
+    }
+    return {};
+  }
+
+  Status read_document(ondemand::document& document) {
+    ondemand::json_type type{};
+    MR_TRY(check(document.type().get(type)));
+    if (type == ondemand::json_type::string) {
+      out->rows.emplace_back();
+      return check(document.get_string().get(out->rows.back().text));
+    }
+    if (type == ondemand::json_type::null) {
+      MR_TRY(check_null(document));
+      out->rows.emplace_back().null = true;
+      return {};
+    }
+    if (type != ondemand::json_type::object) {
+      return fail(bad_input(std::string("the document is ") + type_name(type) +
+                            "; expected a text or an object with \"" + wanted() + "\""));
+    }
+    ondemand::object object;
+    MR_TRY(check(document.get_object().get(object)));
+    MR_TRY(read_fields(object, text_column.empty() ? "inputs" : std::string_view(text_column), 1));
+    if (found) return {};
+    if (!text_column.empty()) {
+      return fail(bad_input("the object has no field \"" + text_column +
+                            "\", which MILLRACE_TEXT_COLUMN names"));
+    }
+    return fail(
+        bad_input("the object has no \"inputs\" (MILLRACE_TEXT_COLUMN names another field)"));
+  }
+
+  std::string wanted() const { return text_column.empty() ? "inputs" : text_column; }
+
+  // Every field is looked at; of a name that stands twice the last counts, as in Python.
+  Status read_fields(ondemand::object& object, std::string_view path, size_t depth) {
+    if (depth > limits::kJsonDepthMax) return check(simdjson::DEPTH_ERROR);
+    for (auto result : object) {
+      ondemand::field field;
+      MR_TRY(check(std::move(result).get(field)));
+      std::string_view key;
+      MR_TRY(check(field.unescaped_key().get(key)));
+      ondemand::value value = field.value();
+      ondemand::json_type type{};
+      MR_TRY(check(value.type().get(type)));
+      if (key == path) {
+        found = true;
+        MR_TRY(read_inputs(value, type, depth));
+      } else if (type == ondemand::json_type::object && path.size() > key.size() &&
+                 path.starts_with(key) && path[key.size()] == '.') {
+        ondemand::object inner;
+        MR_TRY(check(value.get_object().get(inner)));
+        MR_TRY(read_fields(inner, path.substr(key.size() + 1), depth + 1));
+      } else if (depth == 1 && key == "parameters") {
+        MR_TRY(read_parameters(value, type));
+      } else {
+        MR_TRY(walk(value, depth + 1));
+      }
+    }
+    return {};
+  }
+
+  Status read_inputs(ondemand::value& value, ondemand::json_type type, size_t depth) {
+    out->rows.clear();
+    if (type == ondemand::json_type::array) {
+      out->shape = RecordShape::kList;
+      ondemand::array array;
+      MR_TRY(check(value.get_array().get(array)));
+      for (auto result : array) {
+        ondemand::value element;
+        MR_TRY(check(std::move(result).get(element)));
+        ondemand::json_type element_type{};
+        MR_TRY(check(element.type().get(element_type)));
+        MR_TRY(read_row(element, element_type, depth + 1).map_error([&](Error e) {
+          return std::move(e).within("element " + std::to_string(out->rows.size() - 1) + " of \"" +
+                                     wanted() + "\"");
+        }));
+      }
+      return {};
+    }
+    out->shape = type == ondemand::json_type::object ? RecordShape::kPair : RecordShape::kText;
+    return read_row(value, type, depth).map_error([&](Error e) {
+      return std::move(e).within("\"" + wanted() + "\"");
+    });
+  }
+
+  Status read_row(ondemand::value& value, ondemand::json_type type, size_t depth) {
+    RowText& row = out->rows.emplace_back();
+    switch (type) {
+      case ondemand::json_type::string:
+        return check(value.get_string().get(row.text));
+      case ondemand::json_type::null:
+        row.null = true;
+        return check_null(value);
+      case ondemand::json_type::object: {
+        ondemand::object object;
+        MR_TRY(check(value.get_object().get(object)));
+        return read_pair(object, &row, depth);
+      }
+      default:
+        return fail(bad_input(std::string("is ") + type_name(type) +
+                              "; expected a text, or an object with \"text\" and \"text_pair\""));
+    }
+  }
+
+  Status read_pair(ondemand::object& object, RowText* row, size_t depth) {
+    if (depth > limits::kJsonDepthMax) return check(simdjson::DEPTH_ERROR);
+    bool has_text = false;
+    for (auto result : object) {
+      ondemand::field field;
+      MR_TRY(check(std::move(result).get(field)));
+      std::string_view key;
+      MR_TRY(check(field.unescaped_key().get(key)));
+      ondemand::value value = field.value();
+      ondemand::json_type type{};
+      MR_TRY(check(value.type().get(type)));
+      const bool is_text = key == "text";
+      if (!is_text && key != "text_pair") {
+        return fail(bad_input("has \"" + std::string(key) +
+                              "\"; an object may have \"text\" and \"text_pair\""));
+      }
+      const bool null = type == ondemand::json_type::null;
+      if (!null && type != ondemand::json_type::string) {
+        return fail(
+            bad_input("\"" + std::string(key) + "\" is " + type_name(type) + "; expected a text"));
+      }
+      if (null) MR_TRY(check_null(value));
+      std::string_view text;
+      if (!null) MR_TRY(check(value.get_string().get(text)));
+      if (is_text) {
+        has_text = true;
+        row->null = null;
+        row->text = text;
+      } else {
+        row->has_pair = !null;
+        row->pair = text;
+      }
+    }
+    return has_text ? Status() : fail(bad_input("has no \"text\""));
+  }
+
+  Status read_parameters(ondemand::value& value, ondemand::json_type type) {
+    out->parameters = {};
+    if (type == ondemand::json_type::null) {
+      return check_null(value);
+    }
+    if (type != ondemand::json_type::object) {
+      return fail(
+          bad_input(std::string("\"parameters\" is ") + type_name(type) + "; expected an object"));
+    }
+    ondemand::object object;
+    MR_TRY(check(value.get_object().get(object)));
+    bool truncation = true;
+    for (auto result : object) {
+      ondemand::field field;
+      MR_TRY(check(std::move(result).get(field)));
+      std::string_view key;
+      MR_TRY(check(field.unescaped_key().get(key)));
+      ondemand::value parameter = field.value();
+      MR_TRY(read_parameter(std::string(key), parameter, &truncation));
+    }
+    // As Hugging Face: without truncation its length means nothing (and the model's stays).
+    if (!truncation) out->parameters.max_length = 0;
+    return {};
+  }
+
+  static Error wrong_parameter(std::string_view name, std::string_view allowed) {
+    return bad_input("parameter \"" + std::string(name) + "\": allowed: " + std::string(allowed));
+  }
+
+  Status read_parameter(const std::string& name, ondemand::value& value, bool* truncation) {
+    RecordParameters& parameters = out->parameters;
+    ondemand::json_type type{};
+    MR_TRY(check(value.type().get(type)));
+    const bool null = type == ondemand::json_type::null;
+    if (null) MR_TRY(check_null(value));
+    if (name == "top_k") {
+      int64_t k = RecordParameters::kAllLabels;
+      if (!null && (value.get_int64().get(k) != simdjson::SUCCESS || k < 1)) {
+        return fail(wrong_parameter(name, "an integer of at least 1, or null for all labels"));
+      }
+      parameters.top_k = static_cast<uint32_t>(std::min<int64_t>(k, RecordParameters::kAllLabels));
+      return {};
+    }
+    if (name == "max_length") {
+      int64_t length = 0;
+      if (!null && (value.get_int64().get(length) != simdjson::SUCCESS || length < kMaxLengthMin)) {
+        return fail(wrong_parameter(name, "an integer of at least 2, or null"));
+      }
+      parameters.max_length = static_cast<uint32_t>(std::min<int64_t>(length, INT32_MAX));
+      return {};
+    }
+    if (name == "function_to_apply") return null ? Status() : read_function(value);
+    if (name == "truncation") return null ? Status() : read_truncation(value, type, truncation);
+    return fail(
+        bad_input("unknown parameter \"" + name + "\"; allowed: " + std::string(kParameterNames)));
+  }
+
+  Status read_function(ondemand::value& value) {
+    std::string_view word;
+    if (value.get_string().get(word) == simdjson::SUCCESS) {
+      std::string lower(word);
+      for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      if (lower == "softmax") out->parameters.function = ScoreFunction::kSoftmax;
+      if (lower == "sigmoid") out->parameters.function = ScoreFunction::kSigmoid;
+      if (lower == "none") out->parameters.function = ScoreFunction::kNone;
+    }
+    if (out->parameters.function) return {};
+    return fail(wrong_parameter("function_to_apply", "softmax, sigmoid, none, null"));
+  }
+
+  static Status read_truncation(ondemand::value& value, ondemand::json_type type,
+                                bool* truncation) {
+    if (type == ondemand::json_type::boolean) return check(value.get_bool().get(*truncation));
+    std::string_view word;
+    if (value.get_string().get(word) == simdjson::SUCCESS) {
+      *truncation = word != "do_not_truncate";
+      if (!*truncation || word == "longest_first") return {};
+    }
+    return fail(wrong_parameter("truncation", "true, false, longest_first, do_not_truncate"));
+  }
+
+  // Looks at all of a value that nobody asked for.
+  static Status walk(ondemand::value& value, size_t depth) {
+    if (depth > limits::kJsonDepthMax) return check(simdjson::DEPTH_ERROR);
+    ondemand::json_type type{};
+    MR_TRY(check(value.type().get(type)));
+    switch (type) {
+      case ondemand::json_type::array: {
+        ondemand::array array;
+        MR_TRY(check(value.get_array().get(array)));
+        for (auto result : array) {
+          ondemand::value element;
+          MR_TRY(check(std::move(result).get(element)));
+          MR_TRY(walk(element, depth + 1));
+        }
+        return {};
+      }
+      case ondemand::json_type::object: {
+        ondemand::object object;
+        MR_TRY(check(value.get_object().get(object)));
+        for (auto result : object) {
+          ondemand::field field;
+          MR_TRY(check(std::move(result).get(field)));
+          std::string_view key;
+          MR_TRY(check(field.unescaped_key().get(key)));
+          ondemand::value inner = field.value();
+          MR_TRY(walk(inner, depth + 1));
+        }
+        return {};
+      }
+      case ondemand::json_type::string: {
+        std::string_view text;
+        return check(value.get_string().get(text));
+      }
+      case ondemand::json_type::number:
+        // Numbers of any size are JSON; only their form is checked.
+        return is_json_number(trimmed(value.raw_json_token())) ? Status()
+                                                               : check(simdjson::NUMBER_ERROR);
+      case ondemand::json_type::boolean: {
+        bool truth = false;
+        return check(value.get_bool().get(truth));
+      }
+      case ondemand::json_type::null:
+        return check_null(value);
+    }
+    return check(simdjson::TAPE_ERROR);
+  }
+};
+
+JsonRecordReader::JsonRecordReader(std::string text_column, bool replace_invalid_utf8)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->text_column = std::move(text_column);
+  impl_->replace_invalid = replace_invalid_utf8;
+}
+
+JsonRecordReader::~JsonRecordReader() = default;
+
+Status JsonRecordReader::read(std::string_view document, ParsedRecord* out) {
+  out->clear();
+  impl_->out = out;
+  impl_->found = false;
+  if (trimmed(document).empty()) {
+    return fail(bad_input("the record is empty; expected a JSON document"));
+  }
+  Status status = impl_->parse(document);
+  if (status) return status;
+  const size_t valid = valid_utf8_prefix(document);
+  if (impl_->replace_invalid) {
+    std::string repaired;
+    replace_invalid_utf8(document, &repaired);
+    replace_lone_surrogates(&repaired);
+    if (repaired == document) return status;
+    out->clear();
+    impl_->found = false;
+    status = impl_->parse(repaired);
+    out->invalid_utf8 = true;
+    return status;
+  }
+  if (valid < document.size()) {
+    return fail(
+        bad_input("not valid JSON: byte " + std::to_string(valid) +
+                  " of the record is not UTF-8 (MILLRACE_INVALID_UTF8=replace accepts it)"));
+  }
+  return status;
+}
+
+}  // namespace millrace::handler

@@ -1,0 +1,71 @@
+// Requests in, replies out; everything between is the scheduler's.
+#include "handler/native_handler.h"
+
+#include <future>
+
+#include "handler/native_context.h"
+#include "handler/native_request.h"
+#include "handler/scheduler.h"
+#include "handler/workspace.h"
+
+namespace millrace::handler {
+
+namespace {
+
+// Requests are only queued here, and many in flight make good packs.
+constexpr uint32_t kConcurrentTransforms = 64;
+
+std::future<Result<InvokeReply>> refused(Error error) {
+  std::promise<Result<InvokeReply>> promise;
+  promise.set_value(fail(std::move(error)));
+  return promise.get_future();
+}
+
+class NativeHandler final : public InferenceHandler {
+ public:
+  NativeHandler(std::shared_ptr<const NativeContext> context, int threads)
+      : context_(std::move(context)),
+        scheduler_(
+            context_->model,
+            {.threads = threads, .embeddings = context_->options.output == OutputShape::kEmbedding},
+            [this] { return std::make_unique<Workspace>(context_->options); }) {
+    traits_.max_concurrent_transforms = kConcurrentTransforms;
+    traits_.reads_records_alone = true;
+    traits_.result_columns = context_->columns;
+    traits_.identity = context_->identity;
+  }
+
+  const HandlerTraits& traits() const override { return traits_; }
+
+  std::future<Result<InvokeReply>> invoke(InvokeRequest request) override {
+    auto made = NativeRequest::make(context_, std::move(request));
+    if (!made) return refused(std::move(made).error());
+    auto future = (*made)->future();
+    if ((*made)->empty()) {
+      (*made)->answer_empty();
+    } else {
+      scheduler_.submit(std::move(*made));
+    }
+    return future;
+  }
+
+ private:
+  const std::shared_ptr<const NativeContext> context_;
+  HandlerTraits traits_;
+  Scheduler scheduler_;  // last: its workers end first
+};
+
+}  // namespace
+
+Result<std::unique_ptr<InferenceHandler>> make_native_handler(
+    std::shared_ptr<const model::TextClassificationModel> model, NativeOptions options,
+    int threads) {
+  if (model->tokenizer() == nullptr) {
+    return fail(invalid_argument(
+        "the model folder has no tokenizer (tokenizer.json, or vocab.txt): texts cannot be read"));
+  }
+  auto context = std::make_shared<const NativeContext>(std::move(model), std::move(options));
+  return std::make_unique<NativeHandler>(std::move(context), threads);
+}
+
+}  // namespace millrace::handler
