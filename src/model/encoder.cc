@@ -183,6 +183,7 @@ void Encoder::Impl::classify(size_t rows, float* logits) {
 Encoder::Encoder(std::shared_ptr<const TextClassificationModel> model, size_t tokens_max)
     : impl_(std::make_unique<Impl>(std::move(model), tokens_max)) {}
 
+Encoder::Encoder(Encoder&&) noexcept = default;
 Encoder::~Encoder() = default;
 
 void Encoder::forward(const Pack& pack, float* logits, float* embeddings) {

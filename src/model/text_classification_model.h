@@ -87,6 +87,7 @@ class Encoder {
  public:
   // `tokens_max`: tokens of the largest pack; at least model.max_length().
   Encoder(std::shared_ptr<const TextClassificationModel> model, size_t tokens_max);
+  Encoder(Encoder&&) noexcept;
   ~Encoder();
 
   // Writes rows x labels logits, and, where `embeddings` is not null, rows x H final hidden states
