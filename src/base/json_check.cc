@@ -1,3 +1,4 @@
+// A state for what may come next and a stack of open containers; one token a step.
 #include "base/json_check.h"
 
 #include <fmt/format.h>

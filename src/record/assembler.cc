@@ -1,3 +1,4 @@
+// The whole of AssembleWith: one newline after a piece, or none.
 #include "record/assembler.h"
 
 #include <utility>

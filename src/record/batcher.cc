@@ -1,3 +1,4 @@
+// Greedy: a record goes into the mini-batch that is open, or closes it and opens the next.
 #include "record/batcher.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,5 @@
+// One reader of quoted fields serves the parser, the quick check and the joins, so that they cannot
+// disagree about where a field ends.
 #include "record/csv_fields.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Reads the header through the splitter, so that it ends where the first record of a part begins.
 #include "record/csv_header.h"
 
 #include <fmt/format.h>

@@ -92,7 +92,7 @@ TEST(CsvSplitter, CutsLinesWhereQuotedLineEndsWereNotAskedFor) {
 
 TEST(CsvSplitter, ReadsTheFirstFieldsQuoteAfterAByteOrderMark) {
   const std::string object = "\xEF\xBB\xBF\"a\nb\",c\nd,e\n";
-  for (const size_t block : {1, 2, 3, 4, 100}) {
+  for (const size_t block : {1U, 2U, 3U, 4U, 100U}) {
     const Split split = split_all(csv_format(), object, block);
     EXPECT_THAT(split.content, ElementsAre("\"a\nb\",c", "d,e"));
     EXPECT_EQ(split.framed[0], "\xEF\xBB\xBF\"a\nb\",c\n");
@@ -106,7 +106,7 @@ TEST(CsvSplitter, ReadsTheFirstFieldsQuoteAfterAByteOrderMark) {
 TEST(CsvSplitter, NamesTheRecordWhoseQuoteIsNeverClosed) {
   const std::string error =
       "the CSV record at byte 4 never ends: the quote at byte 6 is not closed";
-  for (const size_t block : {1, 5, 100}) {
+  for (const size_t block : {1U, 5U, 100U}) {
     const Split split = split_all(csv_format(), "a,b\nc,\"d\ne,f\n", block);
     EXPECT_THAT(split.content, ElementsAre("a,b"));
     EXPECT_EQ(split.error, error);
@@ -127,7 +127,7 @@ TEST(CsvSplitter, AgreesWithAStateMachineInAnyBlocks) {
     const std::string alphabet = std::string("a\"\"\n\r") + delimiter;
     const std::string object = random_bytes(random, alphabet, 40);
     const ReferenceSplit expected = reference_split(object, delimiter);
-    for (const size_t block : {1, 2, 3, 5, 1000}) {
+    for (const size_t block : {1U, 2U, 3U, 5U, 1000U}) {
       const Split split = split_all(csv_format(delimiter), object, block);
       ASSERT_EQ(split.framed, expected.framed) << object << "\nin blocks of " << block;
       ASSERT_EQ(split.error.empty(), expected.balanced) << object;

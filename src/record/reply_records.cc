@@ -1,3 +1,4 @@
+// Lines by newline; CSV rows by the same cutter that cuts the input.
 #include "record/reply_records.h"
 
 #include <fmt/format.h>

@@ -117,7 +117,7 @@ TEST(LineSplitter, AgreesWithAByteByByteReadingInAnyBlocks) {
       if (c == '\n') expected.push_back(std::exchange(line, {}));
     }
     if (!line.empty()) expected.push_back(line);
-    for (const size_t block : {1, 2, 3, 7, 1000}) {
+    for (const size_t block : {1U, 2U, 3U, 7U, 1000U}) {
       ASSERT_EQ(split_all(line_format("text/plain"), object, block).framed, expected) << object;
     }
   }
