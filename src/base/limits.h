@@ -123,5 +123,31 @@ constexpr size_t kHttpIdleHandlesMax = 32;
 // AWS: an upload part has at least 5 MiB (but the last) and an upload at most 10,000 parts.
 constexpr uint64_t kUploadPartBytesMin = 5 * kMiB;
 constexpr uint32_t kUploadPartsMax = 10000;
+// The first thousand upload parts. One is filled while one is sent: 16 MiB for each open output.
+constexpr uint64_t kUploadPartBytes = 8 * kMiB;
+// One range read. At 80 MB/s for a connection it takes 50 ms, beside which the 20 to 30 ms until its
+// first byte hide, because the next one is fetched meanwhile: 8 MiB for each open input.
+constexpr uint64_t kS3ReadBlockBytes = 4 * kMiB;
+// AWS: a key in UTF-8.
+constexpr size_t kS3KeyBytesMax = 1024;
+// Clean-up (aborting an upload, asking what became of one) may not hold up the end of the program.
+constexpr int64_t kCleanUpTimeoutMs = 10000;
+
+// --- credentials ---
+
+// Replaced when they expire within this: a request signed just before must still be accepted.
+constexpr int64_t kCredentialsRefreshSeconds = 300;
+// After a refresh failed while the old ones are valid, they are used for this long before the next.
+constexpr int64_t kCredentialsRetrySeconds = 30;
+// The instance metadata service answers within milliseconds or is not there.
+constexpr int64_t kMetadataTimeoutMs = 1000;
+constexpr int64_t kCredentialsTimeoutMs = 10000;
+// Output of a credential_process, token and configuration files: kilobytes when they are right.
+constexpr size_t kCredentialsBytesMax = 1 * kMiB;
+constexpr int64_t kCredentialProcessTimeoutMs = 60000;
+// source_profile leads to source_profile: more than this is a mistake.
+constexpr size_t kProfileChainMax = 8;
+
+static_assert(kUploadPartBytes >= kUploadPartBytesMin);
 
 }  // namespace millrace::limits

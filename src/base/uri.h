@@ -23,6 +23,7 @@ struct Url {
 
   // "host" or "host:port", as the Host header and a signature spell it.
   std::string authority() const;
+  std::string text() const { return scheme + "://" + authority() + path; }
 };
 
 // An http or https URL without user, query or fragment, such as an endpoint.
