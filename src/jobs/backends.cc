@@ -13,19 +13,25 @@ model::Precision precision_of(const std::string& name) {
 
 }  // namespace
 
-Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
-                                          const JobSettings& settings) {
+Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings& settings) {
   const model::LoadOptions options{precision_of(settings.precision), settings.isa,
                                    settings.threads};
   auto loaded = model::TextClassificationModel::load(artifact.folder, options);
   if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
-  LoadedHandler out;
+  LoadedModel out;
   out.model = std::move(*loaded);
-  MR_ASSIGN(auto native, handler::parse_native_options(settings.native, out.model->info().labels));
-  auto made = handler::make_native_handler(out.model, std::move(native), settings.threads);
-  if (!made) return fail(std::move(made).error().within("model " + artifact.name));
-  out.handler = std::move(*made);
+  MR_ASSIGN(out.options,
+            handler::parse_native_options(settings.native, out.model->info().labels));
   return out;
+}
+
+Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
+                                          const JobSettings& settings) {
+  MR_ASSIGN(LoadedModel loaded, load_model(artifact, settings));
+  auto made = handler::make_native_handler(loaded.model, std::move(loaded.options),
+                                           settings.threads);
+  if (!made) return fail(std::move(made).error().within("model " + artifact.name));
+  return LoadedHandler{std::move(*made), std::move(loaded.model)};
 }
 
 Result<std::unique_ptr<store::ObjectStore>> make_store(const store::Location& location,

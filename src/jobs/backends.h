@@ -7,12 +7,20 @@
 
 #include "base/cancel.h"
 #include "handler/inference_handler.h"
+#include "handler/native_options.h"
 #include "jobs/job_settings.h"
 #include "jobs/model_artifact.h"
 #include "model/text_classification_model.h"
 #include "store/object_store.h"
 
 namespace millrace::jobs {
+
+// A model and the checked settings that shape its answers.
+struct LoadedModel {
+  std::shared_ptr<const model::TextClassificationModel> model;
+  handler::NativeOptions options;
+};
+Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings& settings);
 
 // A model made ready, and what a summary says of it.
 struct LoadedHandler {

@@ -1,0 +1,128 @@
+// Model artefacts: found by folder, archive or shipped name; archives that try to leave their folder
+// are refused and leave nothing.
+#include "jobs/model_artifact.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <fstream>
+
+namespace millrace::jobs {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Entry {
+  std::string name;
+  std::string content;
+  std::string link;      // symbolic link to, if not empty
+  std::string hardlink;  // hard link to, if not empty
+};
+
+void write_archive(const fs::path& path, const std::vector<Entry>& entries) {
+  archive* a = archive_write_new();
+  archive_write_add_filter_gzip(a);
+  archive_write_set_format_pax_restricted(a);
+  ASSERT_EQ(archive_write_open_filename(a, path.c_str()), ARCHIVE_OK);
+  for (const Entry& e : entries) {
+    archive_entry* entry = archive_entry_new();
+    archive_entry_set_pathname(entry, e.name.c_str());
+    archive_entry_set_perm(entry, 0644);
+    archive_entry_set_filetype(entry, e.link.empty() ? AE_IFREG : AE_IFLNK);
+    if (!e.link.empty()) archive_entry_set_symlink(entry, e.link.c_str());
+    if (!e.hardlink.empty()) archive_entry_set_hardlink(entry, e.hardlink.c_str());
+    archive_entry_set_size(entry, static_cast<la_int64_t>(e.content.size()));
+    archive_write_header(a, entry);
+    archive_write_data(a, e.content.data(), e.content.size());
+    archive_entry_free(entry);
+  }
+  archive_write_free(a);
+}
+
+class ModelArtifactTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/millrace-artifact-XXXXXX";
+    root_ = ::mkdtemp(pattern);
+    options_.cache_folder = root_ / "cache";
+    options_.shipped_model_folders = {root_ / "none", root_ / "models"};
+    options_.make_store = [](const store::Location& location) {
+      return Result<std::unique_ptr<store::ObjectStore>>(store::make_file_store(location.path));
+    };
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  Result<ModelArtifact> unpacked(const std::vector<Entry>& entries) {
+    const fs::path path = root_ / "model.tar.gz";
+    write_archive(path, entries);
+    return find_model(path.string(), options_);
+  }
+  size_t cached() const {
+    if (!fs::exists(options_.cache_folder)) return 0;
+    return static_cast<size_t>(std::distance(fs::directory_iterator(options_.cache_folder), {}));
+  }
+
+  fs::path root_;
+  ArtifactOptions options_;
+};
+
+TEST_F(ModelArtifactTest, FindsFoldersAndShippedNames) {
+  fs::create_directories(root_ / "models" / "sst2-small");
+  EXPECT_EQ(find_model("", options_)->name, "sst2-small");
+  EXPECT_EQ(find_model("", options_)->folder, root_ / "models" / "sst2-small");
+  EXPECT_EQ(find_model(root_.string(), options_)->folder, root_);
+  const auto none = find_model("sst3", options_);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, Code::kInvalidArgument);
+  EXPECT_NE(none.error().message.find("model sst3: no such folder"), std::string::npos);
+}
+
+TEST_F(ModelArtifactTest, UnpacksOnceForEachContent) {
+  const auto first = unpacked({{"config.json", "{}", "", ""}, {"code/a.txt", "x", "", ""}});
+  ASSERT_TRUE(first) << first.error().message;
+  std::string content;
+  std::ifstream(first->folder / "config.json") >> content;
+  EXPECT_EQ(content, "{}");
+  EXPECT_TRUE(fs::exists(first->folder / "code" / "a.txt"));
+  const auto again = find_model((root_ / "model.tar.gz").string(), options_);
+  EXPECT_EQ(again->folder, first->folder);
+  EXPECT_EQ(cached(), 1U);
+  const auto changed = unpacked({{"config.json", "{\"a\":1}", "", ""}});
+  EXPECT_NE(changed->folder, first->folder);
+}
+
+TEST_F(ModelArtifactTest, RefusesWhatLeavesItsFolder) {
+  const std::vector<std::vector<Entry>> evil = {
+      {{"../escaped", "x", "", ""}},
+      {{"a/../../escaped", "x", "", ""}},
+      {{"/tmp/escaped-absolute", "x", "", ""}},
+      {{"link", "", "/etc", ""}},
+      {{"a", "x", "", ""}, {"b", "", "", "a"}},
+  };
+  for (const auto& entries : evil) {
+    const auto refused = unpacked(entries);
+    ASSERT_FALSE(refused) << entries[0].name;
+    EXPECT_NE(refused.error().message.find("entry '"), std::string::npos);
+    EXPECT_EQ(cached(), 0U) << entries[0].name;
+  }
+  EXPECT_FALSE(fs::exists(root_ / "escaped"));
+  EXPECT_FALSE(fs::exists("/tmp/escaped-absolute"));
+}
+
+TEST_F(ModelArtifactTest, DamagedArchivesAreNamedAndLeaveNothing) {
+  const fs::path path = root_ / "broken.tar.gz";
+  std::ofstream(path) << "this is no archive";
+  const auto refused = find_model(path.string(), options_);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("broken.tar.gz"), std::string::npos);
+  write_archive(path, {{"big", std::string(100000, 'x'), "", ""}});
+  fs::resize_file(path, fs::file_size(path) - 20);
+  EXPECT_FALSE(find_model(path.string(), options_));
+  EXPECT_EQ(cached(), 0U);
+  EXPECT_FALSE(find_model((root_ / "missing.tar.gz").string(), options_));
+}
+
+}  // namespace
+}  // namespace millrace::jobs
