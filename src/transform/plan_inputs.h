@@ -14,8 +14,8 @@ namespace millrace::transform {
 struct PlanOptions {
   // A key prefix, not a folder (S3). For files the caller passes what ends at a path component.
   std::string input_prefix;
-  // input_prefix is the whole key of the one input: nothing else that starts with it is one (a local
-  // file `a.csv` beside `a.csv.out`).
+  // input_prefix is the whole key of the one input: nothing else that starts with it is one (a
+  // local file `a.csv` beside `a.csv.out`).
   bool input_is_object = false;
   // Where outputs go in the output store: a key prefix ("" or "x/"), or, with output_is_object, the
   // one output's key.

@@ -33,8 +33,8 @@ struct TransformJob {
   bool overwrite = false;  // outputs that exist: replace (the API) or fail before work starts (CLI)
   int feeders = 2;         // parts that are worked on at one time
   std::vector<PlannedObject> objects;
-  // Hash over everything that decides the bytes of a result (format, text column, environment, model
-  // identity): names staged parts, and tells a changed job from the same one.
+  // Hash over everything that decides the bytes of a result (format, text column, environment,
+  // model identity): names staged parts, and tells a changed job from the same one.
   std::string settings_digest;
 };
 
@@ -61,8 +61,8 @@ struct JobReport {
 struct Progress {
   uint64_t objects_done = 0, objects_failed = 0, objects_total = 0;
   uint64_t records_done = 0;
-  uint64_t records_total = 0;      // as far as scanned
-  bool records_total_exact = false;  // false: "at least"
+  uint64_t records_total = 0;                // as far as scanned
+  bool records_total_exact = false;          // false: "at least"
   uint64_t bytes_done = 0, bytes_total = 0;  // of input; for the ETA
   double seconds = 0;
 };
@@ -70,9 +70,9 @@ using ProgressSink = std::function<void(const Progress&)>;
 
 // Runs the job to its end. `work_area` is this job's own folder (made if missing); it holds the
 // plan, the journal and staged parts, is locked while the job runs (already locked: already_exists)
-// and is removed when the job is Completed. Uploads that an earlier run journalled there are aborted
-// first. An object's failure is in its report, not in the Result; the Result fails only when the job
-// as a whole could not start or go on (work area, lock).
+// and is removed when the job is Completed. Uploads that an earlier run journalled there are
+// aborted first. An object's failure is in its report, not in the Result; the Result fails only
+// when the job as a whole could not start or go on (work area, lock).
 Result<JobReport> run_transform_job(const TransformJob& job, store::ObjectStore& input,
                                     store::ObjectStore& output, handler::InferenceHandler& handler,
                                     const std::filesystem::path& work_area,

@@ -1,0 +1,281 @@
+// Planner, lanes and the end of an object. Locks are held only to touch the report.
+#include "transform/job_run.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/xxh3.h"
+#include "transform/csv_columns.h"
+#include "transform/scan_object.h"
+#include "transform/transform_part.h"
+
+namespace millrace::transform {
+namespace {
+
+constexpr char kStopped[] = "stopped before it was done";
+
+// MaxConcurrentTransforms is for models that answer requests one by one; never for a handler that
+// packs the records of all requests together.
+uint32_t requests_max(const TransformJob& job, const handler::HandlerTraits& traits) {
+  if (traits.reads_records_alone) return 0;
+  return std::max(1U, job.max_concurrent_transforms);
+}
+
+std::string output_content_type(const record::DataFormat& format) {
+  if (!format.accept.empty()) return format.accept;
+  const bool text = record::media_type(format.content_type) == record::MediaType::kText;
+  return text ? "text/csv" : format.content_type;
+}
+
+}  // namespace
+
+JobRun::JobRun(const TransformJob& job, store::ObjectStore& input, store::ObjectStore& output,
+               handler::InferenceHandler& handler, WorkArea& area, Counters& counters,
+               const CancelToken& cancel)
+    : job_(job),
+      input_(input),
+      output_(output),
+      handler_(handler),
+      area_(area),
+      counters_(counters),
+      cancel_(cancel),
+      in_flight_(limits::kInFlightBytesMax, requests_max(job, handler.traits())),
+      parts_(job.feeders, job.part_bytes, limits::kPartsAheadMax) {
+  report_.objects.resize(job.objects.size());
+}
+
+JobReport JobRun::run() {
+  std::vector<std::thread> threads;
+  threads.emplace_back([this] { plan_parts(); });
+  for (int i = 0; i < lanes(); ++i) threads.emplace_back([this] { work(); });
+  for (std::thread& thread : threads) thread.join();
+  if (cancel_.cancelled() && counters_.objects_done < job_.objects.size()) {
+    report_.status = JobReport::Status::kStopped;
+  } else if (report_.failed_objects > 0) {
+    report_.status = JobReport::Status::kFailed;
+  }
+  return std::move(report_);
+}
+
+// One object keeps the feeders busy with its parts; small ones need more lanes (limits.h).
+int JobRun::lanes() const {
+  const auto objects = static_cast<int>(std::min<size_t>(job_.objects.size(), limits::kLanesMax));
+  return std::max(job_.feeders, objects);
+}
+
+// --- the planner ---
+
+void JobRun::plan_parts() {
+  for (size_t i = 0; i < job_.objects.size(); ++i) {
+    {
+      std::lock_guard lock(mutex_);
+      report_.objects[i].input = input_.describe(job_.objects[i].input.key);
+    }
+    if (cancel_.cancelled()) {
+      fail_object(i, cancelled(kStopped));
+    } else if (!job_.objects[i].input.problem.empty()) {
+      fail_object(i, bad_input(job_.objects[i].input.problem));
+      ++counters_.objects_counted;
+    } else if (!was_done_earlier(i)) {
+      plan_object(i);
+    }
+  }
+  parts_.close();
+}
+
+void JobRun::plan_object(size_t index) {
+  const PlannedObject& planned = job_.objects[index];
+  auto object = std::make_shared<ObjectRun>(index, planned, cancel_);
+  auto emit = [&](Part part) {
+    const bool wanted = !cancel_.cancelled() && !object->is_needless(part.index);
+    counters_.records_found += part.records.value_or(0);
+    if (part.last && part.records) ++counters_.objects_counted;
+    CancelToken token = object->add_part(part.index);
+    parts_.push({object, std::move(part), std::move(token)});
+    return wanted;
+  };
+  if (is_cut_into_parts(job_, planned.input, handler_.traits())) {
+    scan_object(input_, job_, planned.input, handler_.traits(), cancel_, emit);
+  } else {
+    Part whole;
+    whole.length = planned.input.size;
+    whole.last = true;
+    emit(std::move(whole));
+  }
+}
+
+// An earlier run of this job committed the output, from the same input and under the same settings,
+// and it still is what was committed.
+bool JobRun::was_done_earlier(size_t index) {
+  const PlannedObject& planned = job_.objects[index];
+  const auto& committed = area_.earlier().committed;
+  const auto found = committed.find(planned.output_key);
+  if (found == committed.end() || handler_.traits().identity.empty()) return false;
+  const CommittedOutput& then = found->second;
+  if (then.input_etag != planned.input.etag || then.input_etag.empty()) return false;
+  const Result<store::ObjectInfo> now = output_.stat(planned.output_key);
+  if (!now || now->size != then.output_size || now->etag != then.output_etag) return false;
+
+  counters_.records_found += then.records;
+  counters_.records_done += then.records;
+  counters_.bytes_done += planned.input.size;
+  ++counters_.objects_counted;
+  ++counters_.objects_done;
+  std::lock_guard lock(mutex_);
+  ObjectReport& report = report_.objects[index];
+  report.output = output_.describe(planned.output_key);
+  report.records = then.records;
+  report.bytes_in = then.bytes_in;
+  report.seconds = then.seconds;
+  report_.records += then.records;
+  report_.counts += then.counts;
+  return true;
+}
+
+// --- a lane ---
+
+void JobRun::work() {
+  while (std::optional<PartTask> task = parts_.pop()) {
+    Result<PartResult> result = transform(*task);
+    if (task->part.last && !task->part.records) ++counters_.objects_counted;
+    parts_.done(task->part);
+    if (task->object->part_ended(task->part, result)) finish(*task->object);
+  }
+}
+
+Result<PartResult> JobRun::transform(const PartTask& task) {
+  if (task.cancel.cancelled()) return fail(cancelled(kStopped));
+  // A scan that ended with its first step has left no part to transform.
+  if (task.part.end_error && task.part.records == 0) return fail(*task.part.end_error);
+  return task.part.is_whole_object() ? transform_whole(task) : transform_staged(task);
+}
+
+Result<PartResult> JobRun::transform_to(store::ObjectWriter& out, const PartTask& task) {
+  const PartContext context = {
+      job_, task.object->planned().input, input_, handler_, in_flight_, counters_, task.cancel};
+  MR_ASSIGN(PartResult result, transform_part(context, task.part, out));
+  if (task.part.end_error) return fail(*task.part.end_error);
+  return result;
+}
+
+// An object of one part needs no staging: it streams into its output, which nobody sees yet.
+Result<PartResult> JobRun::transform_whole(const PartTask& task) {
+  MR_ASSIGN(const auto writer, create_output(task.object->planned(), 0));
+  MR_ASSIGN(PartResult result, transform_to(*writer, task));
+  MR_TRY(commit(task.object->planned(), *writer));
+  return result;
+}
+
+Result<PartResult> JobRun::transform_staged(const PartTask& task) {
+  MR_ASSIGN(const auto writer, area_.create_staged(staged_name(*task.object, task.part.index)));
+  MR_ASSIGN(PartResult result, transform_to(*writer, task));
+  MR_TRY(writer->commit());
+  return result;
+}
+
+// --- an object's end ---
+
+void JobRun::finish(ObjectRun& object) {
+  Status status;
+  if (object.error()) {
+    status = fail(*object.error());
+  } else if (object.parts() > 1) {
+    status = assemble(object);
+  }
+  if (object.parts() > 1) {
+    for (uint32_t i = 0; i < object.parts(); ++i) area_.remove_staged(staged_name(object, i));
+  }
+  if (!status) {
+    fail_object(object.index(), status.error());
+    return;
+  }
+
+  // The output is there, whole.
+  remember_commit(object);
+  ++counters_.objects_done;
+  std::lock_guard lock(mutex_);
+  ObjectReport& report = report_.objects[object.index()];
+  report.output = output_.describe(object.planned().output_key);
+  report.records = object.result().records;
+  report.bytes_in = object.planned().input.size;
+  report.seconds = object.seconds();
+  report_.records += object.result().records;
+  report_.counts += object.result().counts;
+}
+
+// Puts the staged parts together in order and commits the object.
+Status JobRun::assemble(ObjectRun& object) {
+  uint64_t size = 0;
+  for (uint32_t i = 0; i < object.parts(); ++i) {
+    MR_ASSIGN(const uint64_t part_size, area_.staged_size(staged_name(object, i)));
+    size += part_size;
+  }
+  MR_ASSIGN(const auto writer, create_output(object.planned(), size));
+  for (uint32_t i = 0; i < object.parts(); ++i) {
+    if (cancel_.cancelled()) return fail(cancelled(kStopped));
+    MR_TRY(area_.copy_staged(staged_name(object, i), *writer));
+  }
+  return commit(object.planned(), *writer);
+}
+
+Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_output(const PlannedObject& planned,
+                                                                   uint64_t expected_size) {
+  // An output that an earlier run of this job may have committed is its own to replace.
+  const bool ours = area_.earlier().committing.contains(planned.output_key);
+  store::WriteOptions options;
+  options.content_type = output_content_type(job_.format);
+  options.overwrite = job_.overwrite || ours;
+  options.expected_size = expected_size;
+  options.journal = &area_.journal();
+  return output_.create(planned.output_key, options);
+}
+
+Status JobRun::commit(const PlannedObject& planned, store::ObjectWriter& writer) {
+  if (cancel_.cancelled()) return fail(cancelled(kStopped));
+  MR_TRY(area_.journal().output_committing(planned.output_key, job_.settings_digest));
+  // Should the power fail right after, the next run must know whose this output is.
+  if (!job_.overwrite) MR_TRY(area_.journal().sync());
+  return writer.commit();
+}
+
+// What cannot be remembered is only done again by the next run: no reason to fail the object.
+void JobRun::remember_commit(const ObjectRun& object) {
+  const PlannedObject& planned = object.planned();
+  const Result<store::ObjectInfo> output = output_.stat(planned.output_key);
+  if (!output) return;
+  CommittedOutput committed;
+  committed.output_key = planned.output_key;
+  committed.input_etag = planned.input.etag;
+  committed.settings_digest = job_.settings_digest;
+  committed.output_size = output->size;
+  committed.output_etag = output->etag;
+  committed.records = object.result().records;
+  committed.bytes_in = planned.input.size;
+  committed.seconds = object.seconds();
+  committed.counts = object.result().counts;
+  (void)area_.journal().output_committed(committed);
+}
+
+void JobRun::fail_object(size_t index, const Error& error) {
+  const bool stopped = error.code == Code::kCancelled;
+  if (!stopped) ++counters_.objects_failed;
+  std::lock_guard lock(mutex_);
+  ObjectReport& report = report_.objects[index];
+  // Errors of the store name the object already.
+  const bool named = error.message.find(report.input) != std::string::npos;
+  report.error = named ? error.message : report.input + ": " + error.message;
+  if (!stopped) ++report_.failed_objects;
+}
+
+// Named by all that decides the part's bytes: object and its version, range, settings, model.
+std::string JobRun::staged_name(const ObjectRun& object, uint32_t part) const {
+  const store::ObjectInfo& input = object.planned().input;
+  Xxh3 digest;
+  digest.field(input_.describe(input.key)).field(input.etag).field(job_.settings_digest);
+  digest.field(handler_.traits().identity).field(std::to_string(job_.part_bytes));
+  return std::to_string(object.index()) + "-" + std::to_string(part) + "-" + digest.hex();
+}
+
+}  // namespace millrace::transform

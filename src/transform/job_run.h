@@ -1,0 +1,71 @@
+// JobRun: a job's threads at work. The planner goes over the objects and hands out parts; lanes
+// transform parts; whoever ends an object's last part finishes the object.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "handler/inference_handler.h"
+#include "store/object_store.h"
+#include "transform/in_flight.h"
+#include "transform/object_run.h"
+#include "transform/part_queue.h"
+#include "transform/progress.h"
+#include "transform/transform_job.h"
+#include "transform/work_area.h"
+
+namespace millrace::transform {
+
+class JobRun {
+ public:
+  // All arguments outlive the run. REQUIRES: the area has begun the job.
+  JobRun(const TransformJob& job, store::ObjectStore& input, store::ObjectStore& output,
+         handler::InferenceHandler& handler, WorkArea& area, Counters& counters,
+         const CancelToken& cancel);
+
+  // To the end, or until cancelled. What became of each object is in the report (all of it but the
+  // seconds).
+  JobReport run();
+
+ private:
+  // The planner.
+  void plan_parts();
+  void plan_object(size_t index);
+  bool was_done_earlier(size_t index);
+
+  // A lane.
+  void work();
+  Result<PartResult> transform(const PartTask& task);
+  Result<PartResult> transform_to(store::ObjectWriter& out, const PartTask& task);
+  Result<PartResult> transform_whole(const PartTask& task);
+  Result<PartResult> transform_staged(const PartTask& task);
+
+  // An object's end.
+  void finish(ObjectRun& object);
+  Status assemble(ObjectRun& object);
+  Result<std::unique_ptr<store::ObjectWriter>> create_output(const PlannedObject& planned,
+                                                             uint64_t expected_size);
+  Status commit(const PlannedObject& planned, store::ObjectWriter& writer);
+  void remember_commit(const ObjectRun& object);
+  void fail_object(size_t index, const Error& error);
+
+  std::string staged_name(const ObjectRun& object, uint32_t part) const;
+  int lanes() const;
+
+  const TransformJob& job_;
+  store::ObjectStore& input_;
+  store::ObjectStore& output_;
+  handler::InferenceHandler& handler_;
+  WorkArea& area_;
+  Counters& counters_;
+  const CancelToken cancel_;
+  InFlight in_flight_;
+  PartQueue parts_;
+
+  std::mutex mutex_;  // guards what follows
+  JobReport report_;
+};
+
+}  // namespace millrace::transform

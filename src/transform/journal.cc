@@ -1,0 +1,182 @@
+// Journal lines, written and read. Keys are byte strings, so every byte that is not plain is
+// percent-encoded: a line holds no tab or line end but its own.
+#include "transform/journal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <utility>
+
+#include "transform/file_io.h"
+
+namespace millrace::transform {
+namespace {
+
+constexpr char kCommitting[] = "committing";
+constexpr char kCommitted[] = "committed";
+constexpr char kIntent[] = "upload_intent";
+constexpr char kStarted[] = "upload_started";
+constexpr char kEnded[] = "upload_ended";
+
+uint64_t to_number(std::string_view text) {
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+std::string counts_field(const handler::InvokeCounts& counts) {
+  std::string text;
+  for (uint64_t n : {counts.rows, counts.truncated, counts.duplicates, counts.empty,
+                     counts.invalid_utf8, counts.not_model_language}) {
+    text += std::to_string(n) + ",";
+  }
+  for (uint64_t n : counts.cleaned) text += std::to_string(n) + ",";
+  return text;
+}
+
+handler::InvokeCounts parse_counts(std::string_view text) {
+  handler::InvokeCounts counts;
+  std::vector<uint64_t*> into = {&counts.rows,  &counts.truncated,    &counts.duplicates,
+                                 &counts.empty, &counts.invalid_utf8, &counts.not_model_language};
+  for (uint64_t& n : counts.cleaned) into.push_back(&n);
+  for (uint64_t* n : into) {
+    const size_t comma = text.find(',');
+    if (comma == std::string_view::npos) break;
+    *n = to_number(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  return counts;
+}
+
+std::vector<std::string> committed_fields(const CommittedOutput& output) {
+  return {kCommitted,
+          output.output_key,
+          output.input_etag,
+          output.settings_digest,
+          std::to_string(output.output_size),
+          output.output_etag,
+          std::to_string(output.records),
+          std::to_string(output.bytes_in),
+          std::to_string(static_cast<uint64_t>(output.seconds * 1000)),
+          counts_field(output.counts)};
+}
+
+CommittedOutput parse_committed(const std::vector<std::string>& fields) {
+  CommittedOutput output;
+  output.output_key = fields[1];
+  output.input_etag = fields[2];
+  output.settings_digest = fields[3];
+  output.output_size = to_number(fields[4]);
+  output.output_etag = fields[5];
+  output.records = to_number(fields[6]);
+  output.bytes_in = to_number(fields[7]);
+  output.seconds = static_cast<double>(to_number(fields[8])) / 1000;
+  output.counts = parse_counts(fields[9]);
+  return output;
+}
+
+// A line of another version, or one that a power cut damaged, is not understood and does not count.
+void replay(const std::vector<std::string>& fields, JournalState* state) {
+  const std::string& word = fields[0];
+  const size_t count = fields.size();
+  if (word == kCommitting && count == 3) {
+    state->committing[fields[1]] = fields[2];
+    state->committed.erase(fields[1]);
+  } else if (word == kCommitted && count == 10) {
+    state->committed[fields[1]] = parse_committed(fields);
+  } else if (word == kIntent && count == 2) {
+    state->open_uploads[fields[1]] = "";
+  } else if (word == kStarted && count == 3) {
+    state->open_uploads[fields[1]] = fields[2];
+  } else if (word == kEnded && count == 2) {
+    state->open_uploads.erase(fields[1]);
+  }
+}
+
+}  // namespace
+
+Result<JournalState> read_journal(const std::filesystem::path& file) {
+  JournalState state;
+  std::ifstream in(file, std::ios::binary);
+  std::string line;
+  while (std::getline(in, line) && !in.eof()) {  // eof: no line end, so torn
+    const std::vector<std::string> fields = parse_line(line);
+    if (!fields.empty()) replay(fields, &state);
+  }
+  if (in.bad()) return fail(errno_error("read journal " + file.string(), errno));
+  return state;
+}
+
+Result<std::unique_ptr<Journal>> Journal::create(const std::filesystem::path& file,
+                                                 const JournalState& earlier) {
+  std::string text;
+  for (const auto& [key, digest] : earlier.committing)
+    text += format_line({kCommitting, key, digest});
+  for (const auto& [key, output] : earlier.committed) text += format_line(committed_fields(output));
+  for (const auto& [key, id] : earlier.open_uploads) text += format_line({kStarted, key, id});
+  MR_TRY(replace_file(file, text));
+  UniqueFd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  if (!fd.valid()) return fail(errno_error("open journal " + file.string(), errno));
+  return std::unique_ptr<Journal>(new Journal(file, std::move(fd), text.size()));
+}
+
+Status Journal::append(const std::vector<std::string>& fields) {
+  const std::string line = format_line(fields);
+  std::lock_guard lock(mutex_);
+  if (broken_) return fail(*broken_);
+  if (Status status = write_all(fd_.get(), line); !status) {
+    Error error = std::move(status).error().within("write journal " + file_.string());
+    // A full disk may empty again: half a line must not stand before the next one.
+    if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) broken_ = error;
+    return fail(std::move(error));
+  }
+  size_ += line.size();
+  ++lines_;
+  return {};
+}
+
+Status Journal::sync() {
+  std::unique_lock lock(mutex_);
+  const uint64_t wanted = lines_;
+  synced_changed_.wait(lock, [&] { return !syncing_ || lines_synced_ >= wanted; });
+  if (broken_) return fail(*broken_);
+  if (lines_synced_ >= wanted) return {};
+  syncing_ = true;
+  const uint64_t lines = lines_;
+  lock.unlock();
+  const int rc = ::fdatasync(fd_.get());
+  const int error_number = errno;
+  lock.lock();
+  syncing_ = false;
+  if (rc == 0) lines_synced_ = lines;
+  if (rc != 0) broken_ = errno_error("sync journal " + file_.string(), error_number);
+  synced_changed_.notify_all();
+  if (broken_) return fail(*broken_);
+  return {};
+}
+
+Status Journal::output_committing(std::string_view output_key, std::string_view settings_digest) {
+  return append({kCommitting, std::string(output_key), std::string(settings_digest)});
+}
+
+Status Journal::output_committed(const CommittedOutput& output) {
+  return append(committed_fields(output));
+}
+
+Status Journal::upload_intent(std::string_view key) {
+  MR_TRY(append({kIntent, std::string(key)}));
+  return sync();
+}
+
+Status Journal::upload_started(std::string_view key, std::string_view upload_id) {
+  return append({kStarted, std::string(key), std::string(upload_id)});
+}
+
+Status Journal::upload_ended(std::string_view key) {
+  return append({kEnded, std::string(key)});
+}
+
+}  // namespace millrace::transform

@@ -1,0 +1,17 @@
+// How parts and their records are spoken of.
+#include "transform/part.h"
+
+namespace millrace::transform {
+
+std::string record_name(const record::DataFormat& format, uint64_t record, uint64_t offset) {
+  std::string name = "record " + std::to_string(record + 1) + " (";
+  const bool is_line = format.split_type == record::SplitType::kLine && !format.csv.rfc4180;
+  if (is_line && has_csv_header(format)) name += "line " + std::to_string(record + 2) + ", ";
+  return name + "byte " + std::to_string(offset) + ")";
+}
+
+bool has_csv_header(const record::DataFormat& format) {
+  return format.csv.header && record::media_type(format.content_type) == record::MediaType::kCsv;
+}
+
+}  // namespace millrace::transform

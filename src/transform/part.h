@@ -1,0 +1,44 @@
+// A part: a byte range of an object that is transformed on its own. It starts at a mini-batch
+// boundary, so that the requests a model sees do not depend on how the object was cut.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "handler/inference_handler.h"
+#include "record/format.h"
+
+namespace millrace::transform {
+
+struct Part {
+  uint32_t index = 0;
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  uint64_t first_record = 0;        // counted from 0; a CSV header is not counted
+  std::optional<uint64_t> records;  // where a scan counted them
+  bool last = false;
+  // Index of the text column where the object's CSV header named it; for parts after the first,
+  // which reads the header itself.
+  std::optional<uint32_t> text_column;
+  // What stopped the scan after this part. The object fails with it unless an earlier record does.
+  std::optional<Error> end_error;
+
+  bool is_whole_object() const { return index == 0 && last; }
+};
+
+struct PartResult {
+  uint64_t records = 0;
+  handler::InvokeCounts counts;
+};
+
+// How messages name a record: "record 7 (byte 812)". Records are counted from 1 as people do, and a
+// CSV header is none, so where records are lines under a header the line is given too: "record 7
+// (line 8, byte 812)". `record` counts from 0; `offset` is the record's in the object.
+std::string record_name(const record::DataFormat& format, uint64_t record, uint64_t offset);
+
+// The object begins with a header, which is no record.
+bool has_csv_header(const record::DataFormat& format);
+
+}  // namespace millrace::transform

@@ -1,0 +1,84 @@
+// Reads blocks, feeds the splitter, and tells where in the object an error stands.
+#include "transform/record_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+
+namespace millrace::transform {
+
+Result<RecordStream> RecordStream::open(store::ObjectStore& store, const store::ObjectInfo& object,
+                                        const Part& part, const record::DataFormat& format,
+                                        const CancelToken& cancel) {
+  MR_ASSIGN(auto reader, store.open(object, part.offset, part.length));
+  return RecordStream(std::move(reader), part, format, cancel);
+}
+
+RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
+                           const record::DataFormat& format, CancelToken cancel)
+    : reader_(std::move(reader)),
+      format_(&format),
+      cancel_(std::move(cancel)),
+      // One byte more than the range, so that the read which ends a small object is not full and
+      // the block need not be larger than the object.
+      block_(std::min<uint64_t>(limits::kReadBlockBytes, part.length + 1), '\0'),
+      next_record_(part.first_record) {
+  start_at(part.offset);
+}
+
+void RecordStream::start_at(uint64_t offset) {
+  // A record larger than the payload is refused in next(), which can say so.
+  const uint64_t record_bytes_max = std::max(limits::kPayloadBytesMax, format_->max_payload_bytes);
+  splitter_ = record::make_splitter(*format_, offset, record_bytes_max);
+}
+
+Result<record::CsvHeader> RecordStream::take_header() {
+  std::string head;  // what was read to find the header: mostly more than it
+  auto read = [&](std::span<char> buffer) -> Result<size_t> {
+    MR_ASSIGN(const size_t got, reader_->read(buffer));
+    head.append(buffer.data(), got);
+    return got;
+  };
+  MR_ASSIGN(record::CsvHeader header, record::read_csv_header(read, *format_));
+  start_at(header.end);
+  splitter_->feed(std::string_view(head).substr(header.end));
+  return header;
+}
+
+Result<bool> RecordStream::next(record::Record* record) {
+  for (;;) {
+    Result<bool> found = splitter_->next(record);
+    if (!found) return fail(at_next_record(std::move(found).error()));
+    if (*found) break;
+    if (finished_) return false;
+    MR_TRY(read_more());
+  }
+  const uint64_t size = record->framed.size();
+  if (format_->max_payload_bytes != 0 && size > format_->max_payload_bytes) {
+    return fail(bad_input(record_name(*format_, next_record_, record->offset) + ": it has " +
+                          std::to_string(size) + " bytes, more than the " +
+                          std::to_string(format_->max_payload_bytes) +
+                          " that MaxPayloadInMB allows"));
+  }
+  ++next_record_;
+  return true;
+}
+
+Status RecordStream::read_more() {
+  if (cancel_.cancelled()) return fail(cancelled("stopped"));
+  MR_ASSIGN(const size_t got, reader_->read(block_));
+  if (got > 0) {
+    splitter_->feed(std::string_view(block_).substr(0, got));
+  } else {
+    splitter_->finish();
+    finished_ = true;
+  }
+  return {};
+}
+
+Error RecordStream::at_next_record(Error error) const {
+  return std::move(error).within(record_name(*format_, next_record_, position()));
+}
+
+}  // namespace millrace::transform

@@ -1,0 +1,53 @@
+// RecordStream: the records of a byte range of an object, one after the other, read a block at a
+// time. Errors name the record at which they happened.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/cancel.h"
+#include "base/result.h"
+#include "record/csv_header.h"
+#include "record/splitter.h"
+#include "store/object_store.h"
+#include "transform/part.h"
+
+namespace millrace::transform {
+
+class RecordStream {
+ public:
+  // `part` gives the range and the number of its first record. `format` outlives the stream.
+  static Result<RecordStream> open(store::ObjectStore& store, const store::ObjectInfo& object,
+                                   const Part& part, const record::DataFormat& format,
+                                   const CancelToken& cancel);
+
+  // Takes the object's CSV header; the records then start after it.
+  // REQUIRES: the range begins at 0 and nothing was taken yet.
+  Result<record::CsvHeader> take_header();
+
+  // False: the end. The record is valid until the next call. A record that is larger than the
+  // payload may be is bad_input.
+  Result<bool> next(record::Record* record);
+
+  // Number of the record that next() would give, counted from 0.
+  uint64_t next_record() const { return next_record_; }
+  // Where in the object the next record starts, blank lines apart.
+  uint64_t position() const { return splitter_->position(); }
+
+ private:
+  RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
+               const record::DataFormat& format, CancelToken cancel);
+  void start_at(uint64_t offset);
+  Status read_more();
+  Error at_next_record(Error error) const;
+
+  std::unique_ptr<store::ObjectReader> reader_;
+  const record::DataFormat* format_;
+  CancelToken cancel_;
+  std::unique_ptr<record::Splitter> splitter_;
+  std::string block_;
+  bool finished_ = false;
+  uint64_t next_record_;
+};
+
+}  // namespace millrace::transform

@@ -1,0 +1,54 @@
+// ReplyQueue: the requests of a part that are with the handler. Submitted in order, their futures
+// wait in a queue and are taken from the front: the order of the input is kept by construction.
+#pragma once
+
+#include <deque>
+#include <future>
+#include <optional>
+#include <string>
+
+#include "transform/reply_writer.h"
+#include "transform/request_stream.h"
+#include "transform/transform_part.h"
+
+namespace millrace::transform {
+
+class ReplyQueue {
+ public:
+  // All arguments outlive the queue.
+  ReplyQueue(const PartContext& context, std::optional<uint32_t> text_column,
+             store::ObjectWriter& out);
+  // Asks the handler to drop what is unanswered and waits until it has.
+  ~ReplyQueue();
+
+  // Waits until a request of so many bytes may be in flight; writes replies meanwhile.
+  Status make_room(uint64_t bytes);
+  // REQUIRES: make_room() for this request.
+  void submit(Request request);
+  // Writes the replies that have come, up to the first that has not.
+  Status write_ready();
+  Status write_all();
+
+  const PartResult& result() const { return result_; }
+
+ private:
+  struct Waiting {
+    Request request;  // the body only where the reply writer needs it
+    uint64_t bytes = 0;
+    std::future<Result<handler::InvokeReply>> reply;
+  };
+
+  Status write_front();
+  Status write_reply(const Waiting& front, const handler::InvokeReply& reply);
+
+  const PartContext& context_;
+  const std::optional<uint32_t> text_column_;
+  const std::string object_name_;
+  store::ObjectWriter& out_;
+  ReplyWriter writer_;
+  std::deque<Waiting> waiting_;
+  std::string buffer_;  // one reply's contribution to the output
+  PartResult result_;
+};
+
+}  // namespace millrace::transform

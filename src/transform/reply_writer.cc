@@ -1,0 +1,74 @@
+// A reply is written whole where that is all it needs, else record by record.
+#include "transform/reply_writer.h"
+
+#include <vector>
+
+#include "record/reply_records.h"
+#include "transform/csv_columns.h"
+#include "transform/part.h"
+
+namespace millrace::transform {
+
+using record::AssembleWith;
+using record::MediaType;
+
+ReplyWriter::ReplyWriter(const record::DataFormat& format)
+    : format_(format),
+      join_(format.join_source == record::JoinSource::kNone              ? Join::kNone
+            : record::media_type(format.content_type) == MediaType::kCsv ? Join::kCsv
+                                                                         : Join::kJson),
+      assembler_(format.assemble_with) {}
+
+Status ReplyWriter::append(const Request& request, const handler::InvokeReply& reply,
+                           std::string* out) {
+  const size_t count = request.batch.records.size();
+  if (reply.records.empty() && join_ == Join::kNone) {
+    assembler_.append(reply.body, out);
+    return {};
+  }
+  std::vector<record::RecordSpan> counted;
+  if (reply.records.empty()) {
+    auto spans =
+        record::reply_records(reply.body, reply_media_type(format_), format_.csv.delimiter, count);
+    if (!spans) {
+      return fail(std::move(spans).error().within(
+          record_name(format_, request.batch.first_record, request.batch.offset)));
+    }
+    counted = std::move(*spans);
+  }
+  const auto& spans = reply.records.empty() ? counted : reply.records;
+  if (spans.size() != count) {
+    return fail(internal_error("the handler answered " + std::to_string(spans.size()) + " of " +
+                               std::to_string(count) + " records"));
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const auto result = std::string_view(reply.body).substr(spans[i].offset, spans[i].length);
+    MR_TRY(append_record(request, i, result, out));
+  }
+  return {};
+}
+
+Status ReplyWriter::append_record(const Request& request, size_t record, std::string_view result,
+                                  std::string* out) {
+  // Between the records of one response. Under AssembleWith Line the newline after each does it.
+  if (format_.assemble_with == AssembleWith::kNone && !request.begins[record]) out->push_back('\n');
+  const size_t start = out->size();
+  Status joined;
+  if (join_ == Join::kNone) {
+    out->append(result);
+  } else {
+    const record::RecordSpan span = request.batch.records[record];
+    const auto content = std::string_view(request.batch.body).substr(span.offset, span.length);
+    joined = join_ == Join::kCsv ? record::join_csv(content, result, format_.csv, out)
+                                 : json_joiner_.join(content, result, out);
+  }
+  if (!joined) {
+    const uint64_t number = request.batch.first_record + record;
+    return fail(
+        std::move(joined).error().within(record_name(format_, number, request.offsets[record])));
+  }
+  assembler_.end_piece(start, out);
+  return {};
+}
+
+}  // namespace millrace::transform

@@ -1,0 +1,43 @@
+// ReplyWriter: from replies to the bytes of the output. Where replies are per record they are
+// joined with their records if JoinSource says so, and put together exactly as the replies to the
+// declared mini-batches would be: a newline between the records of one response, AssembleWith
+// between responses.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "handler/inference_handler.h"
+#include "record/assembler.h"
+#include "record/join.h"
+#include "transform/request_stream.h"
+
+namespace millrace::transform {
+
+class ReplyWriter {
+ public:
+  // `format` outlives the writer.
+  explicit ReplyWriter(const record::DataFormat& format);
+
+  // Whether append() will look at the request's body.
+  bool reads_requests() const { return join_ != Join::kNone; }
+
+  // Appends to `out` what the reply to `request` contributes. An error names the record.
+  // REQUIRES: reply.errors is empty.
+  Status append(const Request& request, const handler::InvokeReply& reply, std::string* out);
+
+ private:
+  enum class Join { kNone, kCsv, kJson };
+
+  Status append_record(const Request& request, size_t record, std::string_view result,
+                       std::string* out);
+
+  const record::DataFormat& format_;
+  const Join join_;
+  const record::Assembler assembler_;
+  record::JsonJoiner json_joiner_;
+};
+
+}  // namespace millrace::transform

@@ -1,0 +1,68 @@
+// The batcher makes bodies; what messages and assembly need of each record runs beside it.
+#include "transform/request_stream.h"
+
+#include <utility>
+
+#include "base/limits.h"
+
+namespace millrace::transform {
+namespace {
+
+record::BatchLimits batch_limits(const record::DataFormat& format,
+                                 const handler::HandlerTraits& traits) {
+  record::BatchLimits batch;
+  batch.strategy = format.batch_strategy;
+  batch.payload_bytes_max = format.max_payload_bytes;
+  if (traits.reads_records_alone) {
+    // One record a request would only cost; the replies are told apart anyway.
+    batch.strategy = record::BatchStrategy::kMultiRecord;
+    batch.cut_bytes = limits::kRequestBytesMax;
+    batch.cut_records = limits::kRequestRecordsMax;
+  }
+  return batch;
+}
+
+template <class T>
+std::vector<T> take_front(std::vector<T>* all, size_t count) {
+  const auto end = all->begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<T> front(all->begin(), end);
+  all->erase(all->begin(), end);
+  return front;
+}
+
+}  // namespace
+
+RequestStream::RequestStream(RecordStream& records, const record::DataFormat& format,
+                             const handler::HandlerTraits& traits)
+    : records_(records),
+      batcher_(batch_limits(format, traits), records.next_record()),
+      mini_batches_(format, records.next_record()) {}
+
+Result<Request> RequestStream::next() {
+  record::Record record;
+  while (!ended_) {
+    Result<bool> found = records_.next(&record);
+    if (!found || !*found) {
+      ended_ = true;
+      if (!found) end_ = fail(std::move(found).error());
+      break;
+    }
+    begins_.push_back(mini_batches_.begins(record.framed.size()));
+    offsets_.push_back(record.offset);
+    MR_ASSIGN(const bool complete, batcher_.add(record));
+    if (complete) return take();
+  }
+  Request rest = take();
+  if (rest.empty() && !end_) return fail(end_.error());
+  return rest;
+}
+
+Request RequestStream::take() {
+  Request request;
+  request.batch = batcher_.take();
+  request.offsets = take_front(&offsets_, request.batch.records.size());
+  request.begins = take_front(&begins_, request.batch.records.size());
+  return request;
+}
+
+}  // namespace millrace::transform

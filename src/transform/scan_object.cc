@@ -1,0 +1,110 @@
+// A part is closed by the first record that begins a mini-batch beyond the part's size, so only the
+// end of the object closes the last one.
+#include "transform/scan_object.h"
+
+#include <utility>
+
+#include "transform/csv_columns.h"
+#include "transform/mini_batches.h"
+#include "transform/record_stream.h"
+
+namespace millrace::transform {
+namespace {
+
+// One request, whatever the object's size.
+bool is_unlimited(const record::DataFormat& format) {
+  return format.max_payload_bytes == 0 &&
+         format.batch_strategy == record::BatchStrategy::kMultiRecord;
+}
+
+class Scan {
+ public:
+  Scan(const TransformJob& job, const store::ObjectInfo& object,
+       const handler::HandlerTraits& traits, const PartSink& emit)
+      : job_(job),
+        object_(object),
+        traits_(traits),
+        emit_(emit),
+        // An unlimited request is sent in pieces to a handler that reads records alone.
+        cut_anywhere_(is_unlimited(job.format) && traits.reads_records_alone) {
+    whole_.length = object.size;
+  }
+
+  void run(store::ObjectStore& store, const CancelToken& cancel) {
+    if (Status status = find_parts(store, cancel); !status) {
+      part_.end_error = std::move(status).error();
+    } else {
+      end_ = object_.size;  // blank lines after the last record belong to the last part
+    }
+    part_.last = true;
+    close(end_);
+  }
+
+ private:
+  Status find_parts(store::ObjectStore& store, const CancelToken& cancel) {
+    MR_ASSIGN(RecordStream records,
+              RecordStream::open(store, object_, whole_, job_.format, cancel));
+    if (has_csv_header(job_.format)) {
+      MR_ASSIGN(const record::CsvHeader header, records.take_header());
+      MR_ASSIGN(const CsvColumns columns, resolve_csv_columns(header, job_, traits_));
+      text_column_ = columns.text_column;
+    } else {
+      text_column_ = text_column_without_header(job_);
+    }
+    MiniBatches mini_batches(job_.format, 0);
+    record::Record record;
+    for (;;) {
+      MR_ASSIGN(const bool found, records.next(&record));
+      if (!found) return {};
+      const bool may_begin = mini_batches.begins(record.framed.size()) || cut_anywhere_;
+      if (may_begin && record.offset - part_.offset >= job_.part_bytes) {
+        if (!close(record.offset)) return fail(cancelled("stopped"));
+        start(record.offset, records.next_record() - 1);
+      }
+      end_ = record.offset + record.framed.size();
+      ++records_;
+    }
+  }
+
+  bool close(uint64_t end) {
+    part_.length = end - part_.offset;
+    part_.records = records_;
+    return emit_(part_);
+  }
+
+  void start(uint64_t offset, uint64_t first_record) {
+    part_.index += 1;
+    part_.offset = offset;
+    part_.first_record = first_record;
+    part_.text_column = text_column_;
+    records_ = 0;
+    end_ = offset;
+  }
+
+  const TransformJob& job_;
+  const store::ObjectInfo& object_;
+  const handler::HandlerTraits& traits_;
+  const PartSink& emit_;
+  const bool cut_anywhere_;
+  Part whole_;
+  Part part_;  // the one that is being found
+  uint64_t records_ = 0;
+  uint64_t end_ = 0;  // of the records that are in it
+  std::optional<uint32_t> text_column_;
+};
+
+}  // namespace
+
+bool is_cut_into_parts(const TransformJob& job, const store::ObjectInfo& object,
+                       const handler::HandlerTraits& traits) {
+  return job.format.split_type == record::SplitType::kLine && object.size > job.part_bytes &&
+         (traits.reads_records_alone || !is_unlimited(job.format));
+}
+
+void scan_object(store::ObjectStore& store, const TransformJob& job,
+                 const store::ObjectInfo& object, const handler::HandlerTraits& traits,
+                 const CancelToken& cancel, const PartSink& emit) {
+  Scan(job, object, traits, emit).run(store, cancel);
+}
+
+}  // namespace millrace::transform

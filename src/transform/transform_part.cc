@@ -1,0 +1,72 @@
+// Read, split, make mini-batches, submit, take replies from the front, join, write.
+#include "transform/transform_part.h"
+
+#include <utility>
+
+#include "transform/csv_columns.h"
+#include "transform/record_stream.h"
+#include "transform/reply_queue.h"
+#include "transform/request_stream.h"
+
+namespace millrace::transform {
+namespace {
+
+// The object's first part starts with the CSV header, if there is one; later parts were told.
+Result<CsvColumns> take_columns(const PartContext& context, const Part& part,
+                                RecordStream& records) {
+  if (part.index > 0) return CsvColumns{part.text_column, ""};
+  if (!has_csv_header(context.job.format)) {
+    return CsvColumns{text_column_without_header(context.job), ""};
+  }
+  MR_ASSIGN(const record::CsvHeader header, records.take_header());
+  return resolve_csv_columns(header, context.job, context.handler.traits());
+}
+
+// The whole of a part is done when it is: its range may hold more than records.
+void count_the_rest(const PartContext& context, const Part& part, uint64_t bytes_of_records) {
+  if (part.length > bytes_of_records) {
+    context.counters.bytes_done += part.length - bytes_of_records;
+  }
+}
+
+Status check_records(const Part& part, uint64_t records) {
+  if (!part.records || *part.records == records) return {};
+  return fail(corruption("the object changed while it was read: the scan found " +
+                         std::to_string(*part.records) + " records in the part at byte " +
+                         std::to_string(part.offset) + ", now it has " + std::to_string(records)));
+}
+
+}  // namespace
+
+Result<PartResult> transform_part(const PartContext& context, const Part& part,
+                                  store::ObjectWriter& out) {
+  MR_ASSIGN(RecordStream records, RecordStream::open(context.input, context.object, part,
+                                                     context.job.format, context.cancel));
+  MR_ASSIGN(const CsvColumns columns, take_columns(context, part, records));
+
+  // From here on records can be read, and nothing but a record can be wrong.
+  if (!columns.output_header.empty()) MR_TRY(out.append(columns.output_header));
+  RequestStream requests(records, context.job.format, context.handler.traits());
+  ReplyQueue replies(context, columns.text_column, out);
+  uint64_t bytes = 0;
+  Status read;
+  for (;;) {
+    Result<Request> request = requests.next();
+    if (!request) read = fail(std::move(request).error());
+    if (!request || request->empty()) break;
+    if (!part.records) context.counters.records_found += request->offsets.size();
+    bytes += request->batch.body.size();
+    MR_TRY(replies.make_room(request->batch.body.size()));
+    replies.submit(std::move(*request));
+    MR_TRY(replies.write_ready());
+  }
+
+  // Everything is submitted. What earlier records have to say comes before an error in reading.
+  MR_TRY(replies.write_all());
+  MR_TRY(read);
+  MR_TRY(check_records(part, replies.result().records));
+  count_the_rest(context, part, bytes);
+  return replies.result();
+}
+
+}  // namespace millrace::transform

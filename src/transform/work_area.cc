@@ -1,0 +1,204 @@
+// The work area on a local file system: flock for the lock, rename for everything that must be
+// there whole or not at all.
+#include "transform/work_area.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "base/limits.h"
+#include "transform/file_io.h"
+
+namespace millrace::transform {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error file_error(const std::string& what, const std::error_code& code) {
+  return errno_error(what, code.value());
+}
+
+std::string pid_in(const fs::path& lock_file) {
+  std::ifstream in(lock_file);
+  std::string pid;
+  std::getline(in, pid);
+  return pid.empty() ? "unknown" : pid;
+}
+
+// A completed job removes its area, lock file included: the lock that we then hold is on no file
+// that anybody else will find.
+bool is_still_there(int fd, const fs::path& file) {
+  struct stat ours = {};
+  struct stat there = {};
+  return ::fstat(fd, &ours) == 0 && ::stat(file.c_str(), &there) == 0 &&
+         ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+Result<UniqueFd> try_lock(const fs::path& folder) {
+  const fs::path file = folder / "lock";
+  UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid()) return fail(errno_error("open the job's lock " + file.string(), errno));
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno != EWOULDBLOCK) return fail(errno_error("lock " + file.string(), errno));
+  return fail(already_exists("the job is running already: work area " + folder.string() +
+                             " is locked by process " + pid_in(file)));
+}
+
+Result<UniqueFd> lock_folder(const fs::path& folder) {
+  for (;;) {
+    std::error_code code;
+    fs::create_directories(folder, code);
+    if (code) return fail(file_error("make work area " + folder.string(), code));
+    MR_ASSIGN(UniqueFd fd, try_lock(folder));
+    if (!is_still_there(fd.get(), folder / "lock")) continue;
+    const std::string pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
+      return fail(errno_error("write " + (folder / "lock").string(), errno));
+    }
+    return fd;
+  }
+}
+
+// A part's result on its way into parts/.
+class StagedWriter final : public store::ObjectWriter {
+ public:
+  StagedWriter(fs::path file, UniqueFd fd) : file_(std::move(file)), fd_(std::move(fd)) {}
+  ~StagedWriter() override {
+    if (!committed_) ::unlink(temporary(file_).c_str());
+  }
+
+  static std::string temporary(const fs::path& file) { return file.string() + ".tmp"; }
+
+  Status append(std::string_view bytes) override {
+    if (Status status = write_all(fd_.get(), bytes); !status) {
+      return fail(std::move(status).error().within("stage part " + file_.string()));
+    }
+    return {};
+  }
+
+  // The bytes are on the disk before the name is: a power cut leaves no staged part that is short.
+  Status commit() override {
+    if (::fdatasync(fd_.get()) != 0 || std::rename(temporary(file_).c_str(), file_.c_str()) != 0) {
+      return fail(errno_error("stage part " + file_.string(), errno));
+    }
+    committed_ = true;
+    return {};
+  }
+
+ private:
+  const fs::path file_;
+  const UniqueFd fd_;
+  bool committed_ = false;
+};
+
+// What still holds when a job goes on under `digest`; what was made under other settings does not.
+JournalState kept_under(const JournalState& earlier, const std::string& digest) {
+  JournalState kept;
+  for (const auto& [key, output] : earlier.committed) {
+    if (output.settings_digest == digest) kept.committed.emplace(key, output);
+  }
+  for (const auto& [key, under] : earlier.committing) {
+    if (under == digest) kept.committing.emplace(key, under);
+  }
+  kept.open_uploads = earlier.open_uploads;
+  return kept;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<WorkArea>> WorkArea::open(const fs::path& folder) {
+  MR_ASSIGN(UniqueFd lock, lock_folder(folder));
+  std::unique_ptr<WorkArea> area(new WorkArea(folder, std::move(lock)));
+  std::error_code code;
+  area->is_new_ = !fs::exists(folder / "journal", code);
+  MR_ASSIGN(area->earlier_, read_journal(folder / "journal"));
+  return area;
+}
+
+Status WorkArea::clean_up(store::ObjectStore& output) {
+  for (const auto& [key, upload_id] : earlier_.open_uploads) {
+    if (Status status = output.abort_upload(key, upload_id); !status) {
+      return fail(std::move(status).error().within("abort the upload of " + output.describe(key) +
+                                                   " that an earlier run left"));
+    }
+  }
+  earlier_.open_uploads.clear();
+  std::error_code code;
+  fs::remove_all(folder_ / "parts", code);
+  if (code) return fail(file_error("remove " + (folder_ / "parts").string(), code));
+  return {};
+}
+
+Status WorkArea::begin(const TransformJob& job, const store::ObjectStore& input,
+                       const store::ObjectStore& output) {
+  std::error_code code;
+  fs::create_directories(folder_ / "parts", code);
+  if (code) return fail(file_error("make " + (folder_ / "parts").string(), code));
+
+  std::string plan = format_line({"job", job.name, job.settings_digest});
+  for (const PlannedObject& object : job.objects) {
+    plan +=
+        format_line({"object", input.describe(object.input.key), std::to_string(object.input.size),
+                     object.input.etag, output.describe(object.output_key)});
+  }
+  MR_TRY(replace_file(folder_ / "plan", plan));
+
+  earlier_ = kept_under(earlier_, job.settings_digest);
+  MR_ASSIGN(journal_, Journal::create(folder_ / "journal", earlier_));
+  return {};
+}
+
+Result<std::unique_ptr<store::ObjectWriter>> WorkArea::create_staged(const std::string& name) {
+  const fs::path file = folder_ / "parts" / name;
+  UniqueFd fd(::open(StagedWriter::temporary(file).c_str(),
+                     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd.valid()) return fail(errno_error("stage part " + file.string(), errno));
+  return std::make_unique<StagedWriter>(file, std::move(fd));
+}
+
+Result<uint64_t> WorkArea::staged_size(const std::string& name) const {
+  std::error_code code;
+  const uint64_t size = fs::file_size(folder_ / "parts" / name, code);
+  if (code) return fail(file_error("read staged part " + name, code));
+  return size;
+}
+
+Status WorkArea::copy_staged(const std::string& name, store::ObjectWriter& out) const {
+  const fs::path file = folder_ / "parts" / name;
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string block(limits::kReadBlockBytes, '\0');
+  for (;;) {
+    const ssize_t got = ::read(fd.get(), block.data(), block.size());
+    if (got == 0) return {};
+    if (got > 0) {
+      MR_TRY(out.append({block.data(), static_cast<size_t>(got)}));
+    } else if (errno != EINTR) {
+      return fail(errno_error("read staged part " + file.string(), errno));
+    }
+  }
+}
+
+void WorkArea::remove_staged(const std::string& name) {
+  ::unlink((folder_ / "parts" / name).c_str());
+}
+
+// Only what a work area holds is removed: a folder with anything else in it stays.
+Status WorkArea::remove() {
+  std::error_code code;
+  fs::remove_all(folder_ / "parts", code);
+  for (const char* name : {"journal", "plan", "lock"}) {
+    if (!code) fs::remove(folder_ / name, code);
+  }
+  if (code) return fail(file_error("remove work area " + folder_.string(), code));
+  fs::remove(folder_, code);
+  return {};
+}
+
+}  // namespace millrace::transform

@@ -1,0 +1,70 @@
+// The work area: a job's own folder, locked while the job runs, with its plan, its journal and the
+// results of parts that wait to be assembled. It outlives a run that did not complete, so that the
+// next run of the job can clean up after it and need not do again what is done.
+//
+//   lock      held by the process that runs the job; names its pid
+//   plan      the frozen list of inputs and outputs, and the settings' digest
+//   journal   what was begun and finished (journal.h)
+//   parts/    results of parts, named by object, part, settings and model
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "store/object_store.h"
+#include "transform/journal.h"
+#include "transform/transform_job.h"
+
+namespace millrace::transform {
+
+class WorkArea {
+ public:
+  // Makes the folder if it is missing and locks it. Held by another process: already_exists, which
+  // names the folder and the pid.
+  static Result<std::unique_ptr<WorkArea>> open(const std::filesystem::path& folder);
+  // Destroyed, it unlocks; the folder stays.
+
+  // What an earlier run's journal says (as it was when the area was opened, less what clean_up
+  // settled).
+  const JournalState& earlier() const { return earlier_; }
+
+  // No earlier run left anything.
+  bool is_new() const { return is_new_; }
+
+  // Aborts the uploads that an earlier run began and never ended, and drops its staged parts.
+  Status clean_up(store::ObjectStore& output);
+
+  // Writes the plan, and a journal that keeps of the earlier one what was done under the same
+  // settings. REQUIRES: clean_up succeeded.
+  Status begin(const TransformJob& job, const store::ObjectStore& input,
+               const store::ObjectStore& output);
+
+  // REQUIRES: begin succeeded.
+  Journal& journal() { return *journal_; }
+
+  // A staged part's result: nothing is there under `name` before commit().
+  Result<std::unique_ptr<store::ObjectWriter>> create_staged(const std::string& name);
+  Result<uint64_t> staged_size(const std::string& name) const;
+  // Appends the staged bytes to `out`, a block at a time.
+  Status copy_staged(const std::string& name, store::ObjectWriter& out) const;
+  void remove_staged(const std::string& name);  // none there: fine
+
+  // Removes the folder, because the job is completed.
+  Status remove();
+
+ private:
+  WorkArea(std::filesystem::path folder, UniqueFd lock)
+      : folder_(std::move(folder)), lock_(std::move(lock)) {}
+
+  const std::filesystem::path folder_;
+  const UniqueFd lock_;
+  bool is_new_ = true;
+  JournalState earlier_;
+  std::unique_ptr<Journal> journal_;
+};
+
+}  // namespace millrace::transform
