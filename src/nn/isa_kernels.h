@@ -18,7 +18,7 @@ inline constexpr size_t kLanes = 16;
 
 // Tiles of A are copied in blocks of this many columns before they are multiplied, so that a tile
 // and its block of B stay in the first two cache levels. Does not touch the order of sums.
-inline constexpr size_t kBlockK = 256;
+inline constexpr size_t kBlockK = 384;
 // Distance of rows in such a copy: an odd number of cache lines, so that rows never fall into the
 // same set of the L1 cache as they do with distances of 768 or 3,072 floats.
 inline constexpr size_t kPitch = kBlockK + 16;

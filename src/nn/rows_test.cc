@@ -2,6 +2,7 @@
 // at every width, and right against double precision. Also the conversions of stored weights.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -23,7 +24,7 @@ std::vector<size_t> widths() {
 Floats normalised(const Kernels& kernels, const Floats& from, size_t m, size_t n, bool residual,
                   size_t shift) {
   Floats x(m * (n + 2), shift);
-  std::memcpy(x.data(), from.data(), x.size() * sizeof(float));
+  std::copy_n(from.data(), x.size(), x.data());
   Floats r(m * (n + 1), shift);
   r.randomise(2);
   Floats gamma(n, shift);
@@ -157,7 +158,7 @@ TEST(Activate, EveryWidthAgrees) {
       reference().activate(want.data(), n, activation);
       for (const Kernels* kernels : fast_kernels()) {
         Floats got(n, n % 16);
-        std::memcpy(got.data(), from.data(), n * sizeof(float));
+        std::copy_n(from.data(), n, got.data());
         kernels->activate(got.data(), n, activation);
         EXPECT_TRUE(got.surroundings_untouched());
         ASSERT_EQ(difference(got.data(), want.data(), n), "") << kernels->name << " width " << n;

@@ -11,8 +11,8 @@
 
 namespace millrace::nn {
 
-// Rows of A that are copied and multiplied together: the copy, its share of the output and a block
-// of B fit into an L2 cache of 1 MiB. A multiple of all tile heights in use.
+// Rows of A that are copied and multiplied together at most: the copy, its share of the output and
+// a block of B just fit into an L2 cache of 1 MiB. A multiple of all tile heights in use.
 inline constexpr size_t kBlockRows = 168;
 // Columns of the output that are finished before the next ones start, for the same reason.
 inline constexpr size_t kBlockColumns = 768;
@@ -227,11 +227,16 @@ static void linear_block(const LinearArgs& args, size_t row, size_t rows, size_t
 
 template <class V>
 static void linear(const LinearArgs& args) {
-  static_assert(kBlockRows % V::kTileRows == 0 && kBlockColumns % kTileColumns<V> == 0);
-  static_assert(kTileColumns<V> % kPanelColumns == 0 && V::kTileRows <= kTileRowsMax);
-  alignas(64) float packed[kBlockRows * kPitch];  // on the stack: 180 KiB, no allocation
-  for (size_t row = 0; row < args.m; row += kBlockRows) {
-    const size_t rows = smaller(kBlockRows, args.m - row);
+  static_assert(kTileColumns<V> % kPanelColumns == 0 && kBlockColumns % kTileColumns<V> == 0);
+  static_assert(kBlockRows % V::kTileRows == 0 && V::kTileRows <= kTileRowsMax);
+  alignas(64) float packed[kBlockRows * kPitch];  // 263 KiB of stack, so that nothing is allocated
+  // Blocks of about equal height in whole tiles: the last must not be a few rows that pay for a
+  // whole pass over B.
+  const size_t blocks = (args.m + kBlockRows - 1) / kBlockRows;
+  const size_t share = blocks == 0 ? 1 : (args.m + blocks - 1) / blocks;
+  const size_t height = (share + V::kTileRows - 1) / V::kTileRows * V::kTileRows;
+  for (size_t row = 0; row < args.m; row += height) {
+    const size_t rows = smaller(height, args.m - row);
     for (size_t n = 0; n < args.n; n += kBlockColumns) {
       linear_block<V>(args, row, rows, n, smaller(args.n, n + kBlockColumns), packed);
     }
