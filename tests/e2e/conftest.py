@@ -1,10 +1,43 @@
-"""Fixtures of the end-to-end tests: where the program is, and real servers to run it against."""
+"""Fixtures of the end-to-end tests: the program, a tiny model, a real S3 server.
 
+Everything is made here, so that the tests need no data but their own; those that use the review
+collections find them through MILLRACE_TEST_DATA and are skipped without.
+"""
 import itertools
+import os
+import pathlib
 
 import pytest
 
 import s3_server as s3
+from cli import Cli
+from tiny_model import make_tiny_model
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def millrace():
+    """Path of the program under test."""
+    path = pathlib.Path(os.environ.get("MILLRACE_BIN", ROOT / "build/release/millrace"))
+    if not path.exists():
+        pytest.exit(f"no program at {path}: cmake --preset release && cmake --build --preset "
+                    "release, or set MILLRACE_BIN", returncode=2)
+    return path
+
+
+@pytest.fixture
+def cli(millrace, tmp_path_factory):
+    """The command line, with a home folder of its own."""
+    return Cli(millrace, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A DistilBERT of random weights, labels NEGATIVE and POSITIVE."""
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")
@@ -17,10 +50,16 @@ def s3_server(tmp_path_factory):
     server.stop()
 
 
-_numbers = itertools.count(1)
-
-
 @pytest.fixture
 def bucket(s3_server):
     """A new, empty bucket on it."""
     return s3_server.make_bucket(f"bucket-{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def test_data():
+    """The folder of review collections; tests that need it are skipped without."""
+    folder = pathlib.Path(os.environ.get("MILLRACE_TEST_DATA", ROOT.parent / "shared"))
+    if not (folder / "data").exists():
+        pytest.skip(f"no test data in {folder}: set MILLRACE_TEST_DATA")
+    return folder
