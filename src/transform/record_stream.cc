@@ -40,7 +40,10 @@ Result<record::CsvHeader> RecordStream::take_header() {
     head.append(buffer.data(), got);
     return got;
   };
-  MR_ASSIGN(record::CsvHeader header, record::read_csv_header(read, *format_));
+  // The header is a record even where the rest of the object is one request.
+  record::DataFormat split = *format_;
+  split.split_type = record::SplitType::kLine;
+  MR_ASSIGN(record::CsvHeader header, record::read_csv_header(read, split));
   start_at(header.end);
   splitter_->feed(std::string_view(head).substr(header.end));
   return header;

@@ -20,6 +20,7 @@ class RunTransformJob : public JobTest {
  protected:
   // The outputs and what the handler was sent must not depend on how the work is cut.
   void expect_same_bytes_however_cut() {
+    job_.overwrite = true;
     job_.part_bytes = 1 << 20;
     job_.feeders = 1;
     const auto expected = outputs();
@@ -29,7 +30,6 @@ class RunTransformJob : public JobTest {
           input_.set_read_bytes_max(read_bytes);
           job_.part_bytes = part_bytes;
           job_.feeders = feeders;
-          job_.overwrite = true;
           EXPECT_EQ(outputs(), expected) << part_bytes << " " << feeders << " " << read_bytes;
         }
       }
@@ -223,7 +223,7 @@ TEST_F(RunTransformJob, ARecordThatCannotBeReadFailsAfterThoseBeforeIt) {
     const auto report = run();
     ASSERT_TRUE(report);
     EXPECT_EQ(first_error(*report), "s3://in/a.txt: record 31 (byte " + std::to_string(offset) +
-                                        "): it has 2001 bytes, more than the 1000 that "
+                                        "): it has 2001 bytes, more than the 100 that "
                                         "MaxPayloadInMB allows");
   }
   // But a bad record before it is what the user hears of.

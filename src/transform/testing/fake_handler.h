@@ -79,7 +79,7 @@ class FakeHandler : public handler::InferenceHandler {
     std::minstd_rand random(7);
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait_for(lock, std::chrono::milliseconds(hold ? 5 : 1000),
+      changed_.wait_for(lock, std::chrono::milliseconds(5),
                         [&] { return stop_ || (!waiting_.empty() && !hold); });
       if (stop_ && waiting_.empty()) return;
       for (size_t i = 0; hold && i < waiting_.size();) {
@@ -96,9 +96,10 @@ class FakeHandler : public handler::InferenceHandler {
     answering_ = true;
     lock.unlock();
     if (delay.count() > 0) std::this_thread::sleep_for(delay);
-    taken.promise.set_value(reply_to(taken.request));
+    auto reply = reply_to(taken.request);
     lock.lock();
     answering_ = false;
+    taken.promise.set_value(std::move(reply));
     return 0;
   }
 
