@@ -1,2 +1,24 @@
-# cmake --install puts the program, the shipped model and the C++ library in place.
+# cmake --install puts the program, the shipped models and the C++ library in place, with a package
+# for find_package(millrace).
 include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+install(TARGETS millrace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS millrace_library EXPORT millrace-targets
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/models)
+install(FILES LICENSE NOTICE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+
+set(millrace_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/millrace)
+install(EXPORT millrace-targets NAMESPACE millrace:: DESTINATION ${millrace_package_dir}
+        FILE millrace-targets.cmake)
+configure_package_config_file(cmake/millrace-config.cmake.in
+                              ${CMAKE_BINARY_DIR}/millrace-config.cmake
+                              INSTALL_DESTINATION ${millrace_package_dir})
+# Before 1.0 each minor version may change the interface.
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/millrace-config-version.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/millrace-config.cmake
+              ${CMAKE_BINARY_DIR}/millrace-config-version.cmake
+        DESTINATION ${millrace_package_dir})

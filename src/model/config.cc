@@ -90,8 +90,11 @@ Status read_bert(const json& json_config, Config* config) {
   MR_ASSIGN(config->num_attention_heads, size("num_attention_heads", 12, limits::kModelWidthMax));
   MR_ASSIGN(config->intermediate_size, size("intermediate_size", 3072, limits::kModelWidthMax));
   MR_ASSIGN(config->hidden_act, read_activation(json_config, "hidden_act"));
-  // Token types are bytes in a pack.
+  // Token types are bytes in a pack; a pair of texts needs two.
   MR_ASSIGN(config->type_vocab_size, size("type_vocab_size", 2, 256));
+  if (config->type_vocab_size == 1) {
+    return fail(invalid_argument("type_vocab_size: 1 is not supported; 2 to 256 are"));
+  }
   MR_TRY(require(json_config, "position_embedding_type", "absolute"));
   MR_TRY(require(json_config, "is_decoder", false));
   MR_TRY(require(json_config, "add_cross_attention", false));

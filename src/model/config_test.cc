@@ -121,6 +121,7 @@ TEST(Config, RefusesBadSizesByName) {
   EXPECT_THAT(refusal(distilbert(R"(, "vocab_size": 99999999999)")), HasSubstr("vocab_size"));
   EXPECT_THAT(refusal(bert(R"(, "layer_norm_eps": -1)")), HasSubstr("layer_norm_eps"));
   EXPECT_THAT(refusal(bert(R"(, "type_vocab_size": 257)")), HasSubstr("type_vocab_size"));
+  EXPECT_THAT(refusal(bert(R"(, "type_vocab_size": 1)")), HasSubstr("type_vocab_size"));
 }
 
 TEST(Config, RefusesLabelsThatAreNotOneForEachId) {

@@ -89,6 +89,7 @@ ModelInfo describe(const Weights& weights, const LoadOptions& options) {
   info.heads = config.num_attention_heads;
   info.vocab_size = config.vocab_size;
   info.max_position_embeddings = config.max_position_embeddings;
+  info.type_vocab_size = config.type_vocab_size;
   info.parameters = weights.parameters;
   info.labels = config.labels;
   info.multi_label = config.multi_label;

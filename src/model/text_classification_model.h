@@ -34,6 +34,7 @@ struct ModelInfo {
   size_t heads = 0;
   size_t vocab_size = 0;
   size_t max_position_embeddings = 0;
+  size_t type_vocab_size = 0;  // 0: no token types
   size_t parameters = 0;
   std::vector<std::string> labels;  // by id, from id2label
   bool multi_label = false;         // problem_type multi_label_classification: sigmoid
