@@ -95,7 +95,7 @@ TEST(Attention, EveryShortLengthAgrees) {
 }
 
 TEST(Attention, LongLengthsAgree) {
-  for (const size_t length : {127, 128, 129, 255, 256, 257, 512}) {
+  for (const size_t length : {127U, 128U, 129U, 255U, 256U, 257U, 512U}) {
     expect_equal_bits({length, 1, 32});
   }
   expect_equal_bits({513, 1, 12, 20});
@@ -103,8 +103,8 @@ TEST(Attention, LongLengthsAgree) {
 
 TEST(Attention, EveryHeadWidthAgrees) {
   for (size_t d = 1; d <= 66; ++d) expect_equal_bits({19, 2, d});
-  for (const size_t d : {12, 16, 20, 32, 64}) expect_equal_bits({35, 3, d});
-  for (const size_t d : {255, 256, 257, 300}) expect_equal_bits({18, 1, d});
+  for (const size_t d : {12U, 16U, 20U, 32U, 64U}) expect_equal_bits({35, 3, d});
+  for (const size_t d : {255U, 256U, 257U, 300U}) expect_equal_bits({18, 1, d});
 }
 
 TEST(Attention, FewQueriesEqualTheFirstOfAll) {
@@ -112,7 +112,7 @@ TEST(Attention, FewQueriesEqualTheFirstOfAll) {
   const Inputs in(all);
   const Floats want = attend(reference(), all, in);
   for (const std::string& name : kernel_names()) {
-    for (const size_t queries : {1, 2, 6, 7, 14, 15, 45}) {
+    for (const size_t queries : {1U, 2U, 6U, 7U, 14U, 15U, 45U}) {
       Case few = all;
       few.queries = queries;
       const Floats got = attend(*find_kernels(name), few, in);

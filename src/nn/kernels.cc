@@ -61,7 +61,7 @@ const std::vector<const Kernels*>& runnable() {
 }  // namespace
 
 void PackedMatrix::Free::operator()(float* p) const {
-  std::free(p);
+  ::operator delete(p, std::align_val_t(kAlignment));
 }
 
 PackedMatrix::PackedMatrix(size_t k, size_t n) : k_(k), n_(n) {

@@ -17,7 +17,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 std::vector<size_t> widths() {
   std::vector<size_t> list;
   for (size_t n = 1; n <= 2 * kLanes * 2 + 1; ++n) list.push_back(n);
-  for (const size_t n : {127, 128, 129, 383, 384, 768, 1000, 1024}) list.push_back(n);
+  for (const size_t n : {127U, 128U, 129U, 383U, 384U, 768U, 1000U, 1024U}) list.push_back(n);
   return list;
 }
 
@@ -111,7 +111,7 @@ TEST(Softmax, EveryWidthAgrees) {
 }
 
 TEST(Softmax, SpecialValuesAgreeAndAreRight) {
-  for (const size_t n : {2, 3, 8, 17, 33}) {
+  for (const size_t n : {2U, 3U, 8U, 17U, 33U}) {
     Floats equal(n);
     for (size_t i = 0; i < n; ++i) equal[i] = 1e30F;
     expect_equal_softmax(equal);
@@ -134,7 +134,7 @@ TEST(Softmax, SpecialValuesAgreeAndAreRight) {
 }
 
 TEST(Softmax, IsAccurate) {
-  for (const size_t n : {2, 5, 40}) {
+  for (const size_t n : {2U, 5U, 40U}) {
     Floats logits(n);
     logits.randomise(5, 9.0F);
     double sum = 0;
