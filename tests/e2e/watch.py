@@ -1,0 +1,88 @@
+"""Watches an output folder or prefix from another process, as a stranger would: whatever is visible at
+any moment must be whole."""
+import multiprocessing
+import pathlib
+import time
+import urllib.error
+
+
+class FolderView:
+    """What is visible below a folder: name -> content, hidden files too."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def objects(self):
+        found = {}
+        for path in self.folder.rglob("*"):
+            try:
+                if path.is_file():
+                    found[str(path.relative_to(self.folder))] = path.read_bytes()
+            except FileNotFoundError:
+                pass  # it went away between listing and reading
+        return found
+
+    def uploads(self):
+        return []
+
+
+class BucketView:
+    """The same of a prefix on an S3 server."""
+
+    def __init__(self, server, bucket, prefix):
+        self.server, self.bucket, self.prefix = server, bucket, prefix
+
+    def objects(self):
+        found = {}
+        for key in self.server.list(self.bucket, self.prefix):
+            try:
+                found[key.removeprefix(self.prefix)] = self.server.get(self.bucket, key)
+            except urllib.error.HTTPError as error:
+                if error.code != 404:
+                    raise
+        return found
+
+    def uploads(self):
+        return [upload for upload in self.server.uploads(self.bucket)
+                if upload[0].startswith(self.prefix)]
+
+
+class Watcher:
+    """Polls a view in a process of its own until stopped; tells what it saw that was not whole."""
+
+    def __init__(self, view, expected):
+        self.stop_event = multiprocessing.Event()
+        self.results = multiprocessing.SimpleQueue()
+        self.process = multiprocessing.Process(
+            target=self.watch, args=(view, expected, self.stop_event, self.results), daemon=True)
+
+    @staticmethod
+    def watch(view, expected, stop_event, results):
+        polls, partial, first_upload = 0, [], None
+        while True:
+            last = stop_event.is_set()
+            for name, content in view.objects().items():
+                if expected.get(name) != content:
+                    partial.append((name, len(content)))
+            if first_upload is None and view.uploads():
+                first_upload = time.monotonic()
+            polls += 1
+            if last or partial:
+                break
+            time.sleep(0.002)
+        results.put((polls, partial, first_upload))
+
+    def __enter__(self):
+        self.process.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.is_alive():
+            self.finish()
+
+    def finish(self):
+        """(number of polls, what was partial, when the first upload was seen or None)"""
+        self.stop_event.set()
+        answer = self.results.get()
+        self.process.join(30)
+        return answer
