@@ -131,7 +131,8 @@ constexpr uint64_t kS3ReadBlockBytes = 4 * kMiB;
 // AWS: a key in UTF-8.
 constexpr size_t kS3KeyBytesMax = 1024;
 // Clean-up (aborting an upload, asking what became of one) may not hold up the end of the program.
-constexpr int64_t kCleanUpTimeoutMs = 10000;
+constexpr int64_t kCleanUpTimeoutMs = 5000;
+constexpr int kCleanUpAttempts = 3;
 
 // --- credentials ---
 

@@ -166,9 +166,10 @@ S3Result S3Client::attempt(const S3Request& request, const CancelToken& cancel) 
   }
 }
 
-S3Result S3Client::send(const std::function<S3Request()>& make, const CancelToken& cancel) {
+S3Result S3Client::send_by(const Retrying& how, const std::function<S3Request()>& make,
+                           const CancelToken& cancel) {
   bool repeated = false;
-  S3Result result = retry(options_.retrying, cancel, [&]() -> S3Result {
+  S3Result result = retry(how, cancel, [&]() -> S3Result {
     S3Result tried = attempt(make(), cancel);
     if (!tried) repeated = repeated || tried.error().maybe_done;
     return tried;
@@ -181,8 +182,21 @@ S3Result S3Client::send(const std::function<S3Request()>& make, const CancelToke
   return result;
 }
 
+S3Result S3Client::send(const std::function<S3Request()>& make, const CancelToken& cancel) {
+  return send_by(options_.retrying, make, cancel);
+}
+
 S3Result S3Client::send(const S3Request& request, const CancelToken& cancel) {
-  return send([&] { return request; }, cancel);
+  return send_by(
+      options_.retrying, [&] { return request; }, cancel);
+}
+
+S3Result S3Client::clean_up(S3Request request) {
+  Retrying how = options_.retrying;
+  how.policy.attempts = limits::kCleanUpAttempts;
+  request.timeout = std::chrono::milliseconds(limits::kCleanUpTimeoutMs);
+  return send_by(
+      how, [&] { return request; }, CancelToken());
 }
 
 }  // namespace millrace::store

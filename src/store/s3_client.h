@@ -56,6 +56,9 @@ class S3Client {
   // `make` is asked for the request before each attempt (a read goes on where it was).
   S3Result send(const std::function<S3Request()>& make, const CancelToken& cancel);
   S3Result send(const S3Request& request, const CancelToken& cancel);
+  // For what must be tried although the job is cancelled, but may not hold up its end: fewer
+  // attempts, each within limits::kCleanUpTimeoutMs.
+  S3Result clean_up(S3Request request);
 
   const CancelToken& cancel() const { return options_.cancel; }
   Clock& clock() const { return *options_.retrying.clock; }
@@ -63,6 +66,8 @@ class S3Client {
   std::string describe(std::string_view key) const;
 
  private:
+  S3Result send_by(const Retrying& how, const std::function<S3Request()>& make,
+                   const CancelToken& cancel);
   S3Result attempt(const S3Request& request, const CancelToken& cancel);
   S3Result send_signed(const S3Request& request, const Credentials& credentials,
                        const CancelToken& cancel);

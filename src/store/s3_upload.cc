@@ -14,8 +14,6 @@
 namespace millrace::store {
 namespace {
 
-constexpr std::chrono::milliseconds kCleanUpTimeout{limits::kCleanUpTimeoutMs};
-
 std::string without_quotes(std::string_view etag) {
   if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') {
     etag = etag.substr(1, etag.size() - 2);
@@ -79,9 +77,7 @@ class Upload {
 enum class Fate { kOurs, kNotOurs, kUnknown };
 
 Fate fate_of(S3Client& client, std::string_view key, const std::string& etag, uint64_t size) {
-  S3Request request = head_request(key);
-  request.timeout = kCleanUpTimeout;
-  const S3Result head = client.send(request, CancelToken());
+  const S3Result head = client.clean_up(head_request(key));
   if (!head) return head.error().status == 404 ? Fate::kNotOurs : Fate::kUnknown;
   if (head->http.header("content-length") != std::to_string(size)) return Fate::kNotOurs;
   const std::string found = without_quotes(head->http.header("etag"));
@@ -152,7 +148,8 @@ Status Upload::complete(const std::vector<S3Part>& parts, uint64_t size) {
 // A Complete that failed may have been carried out: by an attempt whose answer was lost (a later
 // one then hears that there is no such upload).
 Status Upload::find_out(const S3Failure& failure, const std::vector<S3Part>& parts, uint64_t size) {
-  const bool doubtful = failure.maybe_done || failure.s3_code == "NoSuchUpload";
+  const bool doubtful =
+      failure.maybe_done || failure.status == 412 || failure.s3_code == "NoSuchUpload";
   const std::string etag = composite_etag(parts);
   if (doubtful && fate_of(*client_, key_, etag, size) == Fate::kOurs) {
     id_.clear();
@@ -304,17 +301,15 @@ Status S3Writer::put_whole() {
     reply = client_->send(put_request(key_, plain, filling_), client_->cancel());
   }
   if (reply) return {};
+  // Also after a 412 to the first attempt: on a kept connection that broke, curl sends again
+  // unasked, and the second request meets what the first has put.
   const S3Failure& failure = reply.error();
-  if (failure.maybe_done) {
-    // The answer of an earlier attempt was lost; a later one may have met our own object.
-    const Fate fate = fate_of(*client_, key_, hex(md5(filling_)), filling_.size());
-    if (fate == Fate::kOurs) return {};
-    if (fate == Fate::kUnknown) {
-      return fail(
-          Error{failure.code, failure.message + "; whether the object was written is not known"});
-    }
-  }
-  return fail(Error(failure));
+  if (!failure.maybe_done && failure.status != 412) return fail(Error(failure));
+  const Fate fate = fate_of(*client_, key_, hex(md5(filling_)), filling_.size());
+  if (fate == Fate::kOurs) return {};
+  if (fate == Fate::kNotOurs || !failure.maybe_done) return fail(Error(failure));
+  return fail(
+      Error{failure.code, failure.message + "; whether the object was written is not known"});
 }
 
 Status S3Writer::complete() {
@@ -332,9 +327,7 @@ std::unique_ptr<ObjectWriter> write_s3_object(std::shared_ptr<S3Client> client,
 }
 
 Status abort_s3_upload(S3Client& client, std::string_view key, std::string_view upload_id) {
-  S3Request request = abort_request(key, upload_id);
-  request.timeout = kCleanUpTimeout;
-  const S3Result reply = client.send(request, CancelToken());
+  const S3Result reply = client.clean_up(abort_request(key, upload_id));
   if (reply || reply.error().status == 404) return {};
   return fail(Error(reply.error()));
 }
@@ -342,9 +335,7 @@ Status abort_s3_upload(S3Client& client, std::string_view key, std::string_view 
 Status abort_s3_uploads(S3Client& client, std::string_view key, const UploadFilter& filter) {
   std::string next_key, next_id;
   while (true) {
-    S3Request request = list_uploads_request(key, next_key, next_id);
-    request.timeout = kCleanUpTimeout;
-    const S3Result reply = client.send(request, CancelToken());
+    const S3Result reply = client.clean_up(list_uploads_request(key, next_key, next_id));
     if (!reply) return fail(Error(reply.error()));
     const WallTime now = parse_http_date(reply->http.header("date")).value_or(client.clock().now());
     MR_ASSIGN(const S3UploadListing listing, parse_upload_listing(reply->http.body));
