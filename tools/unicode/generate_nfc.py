@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Writes src/handler/nfc_*.cc: what NFC needs, from this Python's own Unicode data.
+"""Writes src/handler/nfc_*.cc: what NFC needs, from the newest Unicode that PyPI carries.
 
 The tokenizer's tables follow Hugging Face's crates; the cleaning step nfc is no part of a model, so
-any current Unicode will do.
+newer data does no harm.
 
+    pip install unicodedata2==18.0.0
     generate_nfc.py decompositions > src/handler/nfc_decompositions.cc
     generate_nfc.py classes > src/handler/nfc_classes.cc
 """
+
 import sys
-import unicodedata
+
+import unicodedata2 as unicodedata
 
 HANGUL = range(0xAC00, 0xAC00 + 11172)
 code_points = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c not in HANGUL]
