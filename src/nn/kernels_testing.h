@@ -32,8 +32,11 @@ inline std::vector<const Kernels*> fast_kernels() {
 }
 
 inline bool long_tests() {
-  const char* value = std::getenv("MILLRACE_TEST_LONG");
-  return value != nullptr && std::string_view(value) == "1";
+  static const bool set = [] {
+    const char* value = std::getenv("MILLRACE_TEST_LONG");
+    return value != nullptr && std::string_view(value) == "1";
+  }();
+  return set;
 }
 
 // Floats at an address that is 4 * `shift` bytes off a 64-byte boundary. What lies around the
