@@ -1,5 +1,6 @@
-"""Bad input of every kind: one clear message that names object, record and cause, the exit status of
-the specification, no output for that object, nothing left behind, the other objects' outputs there."""
+"""Bad input of every kind: one clear message that names object, record and cause, the exit status
+of the specification, no output for that object, nothing left behind, the other objects' outputs
+there."""
 import json
 import os
 import resource

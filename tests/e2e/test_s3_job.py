@@ -124,8 +124,9 @@ def test_what_is_wrong_is_told_before_anything_starts(on_s3, tiny_model, s3_serv
 def test_credentials_and_endpoint_from_a_profile(cli, tiny_model, tmp_path, s3_server, bucket):
     put_all(s3_server, bucket, {"a.jsonl": GOOD})
     values = s3_server.environment
-    write(tmp_path / "credentials", f"[reviews]\naws_access_key_id = {values['AWS_ACCESS_KEY_ID']}\n"
-                                    f"aws_secret_access_key = {values['AWS_SECRET_ACCESS_KEY']}\n")
+    write(tmp_path / "credentials",
+          f"[reviews]\naws_access_key_id = {values['AWS_ACCESS_KEY_ID']}\n"
+          f"aws_secret_access_key = {values['AWS_SECRET_ACCESS_KEY']}\n")
     cli.extra_environment = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
                              "AWS_CONFIG_FILE": "/dev/null"}
     flags = ["--profile", "reviews", "--region", "us-east-1", "--endpoint-url", s3_server.url]

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: exit status 130, nothing partial, no upload left, and the same command goes on."""
+"""Ctrl-C and SIGTERM: exit status 130, nothing partial, no upload left."""
 import signal
 import time
 

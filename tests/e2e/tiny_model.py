@@ -7,8 +7,9 @@ import numpy as np
 from safetensors.numpy import save_file
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = ("the a i it is was not very good great bad awful love hate app driver update crash crashes "
-         "never always again easy slow fast money refund pay ride works nice worst best").split()
+WORDS = ("the a i it is was not very good great bad awful love hate app driver update crash "
+         "crashes never always again easy slow fast money refund pay ride works nice worst "
+         "best").split()
 
 
 def vocabulary():

@@ -1,5 +1,5 @@
-"""Watches an output folder or prefix from another process, as a stranger would: whatever is visible at
-any moment must be whole."""
+"""Watches an output folder or prefix from another process, as a stranger would: whatever is visible
+at any moment must be whole."""
 import multiprocessing
 import pathlib
 import time
