@@ -35,9 +35,8 @@ __attribute__((target("avx512f"), noinline)) void multiply_adds_avx512(int round
   const __m512 factor = _mm512_set1_ps(0.999F);
   for (int i = 0; i < rounds; ++i) {
 #pragma GCC unroll 12
-    for (__m512& x : sum) {
-      x = _mm512_fmadd_ps(x, factor, factor);
-      asm("" : "+v"(x));
+    for (int chain = 0; chain < kChains; ++chain) {
+      sum[chain] = _mm512_fmadd_ps(sum[chain], factor, factor);
     }
   }
   for (const __m512& x : sum) benchmark::DoNotOptimize(x);
@@ -49,9 +48,8 @@ __attribute__((target("avx2,fma"), noinline)) void multiply_adds_avx2(int rounds
   const __m256 factor = _mm256_set1_ps(0.999F);
   for (int i = 0; i < rounds; ++i) {
 #pragma GCC unroll 12
-    for (__m256& x : sum) {
-      x = _mm256_fmadd_ps(x, factor, factor);
-      asm("" : "+x"(x));
+    for (int chain = 0; chain < kChains; ++chain) {
+      sum[chain] = _mm256_fmadd_ps(sum[chain], factor, factor);
     }
   }
   for (const __m256& x : sum) benchmark::DoNotOptimize(x);
