@@ -9,7 +9,7 @@ namespace millrace::model {
 namespace {
 
 // Blocks that are searched for room. More would fill them a little better and build more slowly.
-constexpr size_t kOpenBlocks = 16;
+constexpr size_t kOpenBlocks = 8;
 
 }  // namespace
 
@@ -23,8 +23,8 @@ struct TokenizerTrie::Range {
 
 void TokenizerTrie::add_block() {
   units_.resize(units_.size() + kBlock);
-  free_in_block_.push_back(kBlock);
-  if (free_in_block_.size() > open_block_ + kOpenBlocks) ++open_block_;
+  blocks_.push_back({kBlock, 0});
+  if (blocks_.size() > open_block_ + kOpenBlocks) ++open_block_;
 }
 
 bool TokenizerTrie::fits(size_t base, const std::vector<uint8_t>& labels) const {
@@ -34,26 +34,29 @@ bool TokenizerTrie::fits(size_t base, const std::vector<uint8_t>& labels) const 
 
 // Finds a base for which all labels' units are free.
 uint32_t TokenizerTrie::place(const std::vector<uint8_t>& labels) {
-  for (size_t block = open_block_; block < free_in_block_.size(); ++block) {
-    if (free_in_block_[block] < labels.size()) continue;
-    for (size_t slot = 0; slot < kBlock; ++slot) {
-      const size_t base = (block * kBlock + slot) ^ labels[0];
-      if (fits(base, labels)) {
-        free_in_block_[block] = static_cast<uint16_t>(free_in_block_[block] - labels.size());
+  for (size_t i = open_block_; i < blocks_.size(); ++i) {
+    Block& block = blocks_[i];
+    if (block.free < labels.size()) continue;
+    const Unit* units = &units_[i * kBlock];
+    while (units[block.first_free].parent != kFree) ++block.first_free;
+    for (size_t slot = block.first_free; slot < kBlock; ++slot) {
+      const size_t base = (i * kBlock + slot) ^ labels[0];
+      if (units[slot].parent == kFree && fits(base, labels)) {
+        block.free = static_cast<uint16_t>(block.free - labels.size());
         return static_cast<uint32_t>(base);
       }
     }
   }
   const size_t base = units_.size();
   add_block();
-  free_in_block_.back() = static_cast<uint16_t>(kBlock - labels.size());
+  blocks_.back().free = static_cast<uint16_t>(kBlock - labels.size());
   return static_cast<uint32_t>(base);
 }
 
 void TokenizerTrie::build(std::vector<Entry> entries) {
-  std::sort(entries.begin(), entries.end());
+  if (!std::is_sorted(entries.begin(), entries.end())) std::sort(entries.begin(), entries.end());
   units_.assign(kBlock, Unit{});
-  free_in_block_.assign(1, kBlock - 1);
+  blocks_.assign(1, {kBlock - 1, 1});
   open_block_ = 0;
   units_[0].parent = kRootParent;
 
@@ -87,7 +90,7 @@ void TokenizerTrie::build(std::vector<Entry> entries) {
       todo.push_back({starts[i], starts[i + 1], range.depth + 1, child});
     }
   }
-  free_in_block_ = {};
+  blocks_ = {};
   units_.shrink_to_fit();
 }
 

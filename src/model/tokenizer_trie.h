@@ -58,8 +58,12 @@ class TokenizerTrie {
   void add_block();
 
   std::vector<Unit> units_ = std::vector<Unit>(kBlock);
-  std::vector<uint16_t> free_in_block_;  // while building
-  size_t open_block_ = 0;                // blocks before it are no longer tried
+  struct Block {
+    uint16_t free;
+    uint16_t first_free;  // no unit before it is free
+  };
+  std::vector<Block> blocks_;  // while building
+  size_t open_block_ = 0;      // blocks before it are no longer tried
 };
 
 }  // namespace millrace::model
