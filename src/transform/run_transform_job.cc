@@ -12,11 +12,9 @@
 namespace millrace::transform {
 namespace {
 
-TransformJob with_defaults(const TransformJob& job) {
-  TransformJob resolved = job;
-  if (resolved.part_bytes == 0) resolved.part_bytes = limits::kDefaultPartBytes;
-  resolved.feeders = std::max(1, resolved.feeders);
-  return resolved;
+void fill_in_defaults(TransformJob* job) {
+  if (job->part_bytes == 0) job->part_bytes = limits::kDefaultPartBytes;
+  job->feeders = std::max(1, job->feeders);
 }
 
 // An output that is an input too would be overwritten while, or before, it is read.
@@ -91,11 +89,11 @@ Status refuse_existing_outputs(const TransformJob& job, store::ObjectStore& outp
 
 }  // namespace
 
-Result<JobReport> run_transform_job(const TransformJob& asked, store::ObjectStore& input,
+Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
                                     store::ObjectStore& output, handler::InferenceHandler& handler,
                                     const std::filesystem::path& work_area,
                                     const ProgressSink& progress, const CancelToken& cancel) {
-  const TransformJob job = with_defaults(asked);
+  fill_in_defaults(&job);
   MR_TRY(refuse_outputs_over_inputs(job, input, output));
 
   // The job is ours alone, and nothing of an earlier run is left half done.

@@ -24,9 +24,9 @@ class RunTransformJob : public JobTest {
     job_.part_bytes = 1 << 20;
     job_.feeders = 1;
     const auto expected = outputs();
-    for (uint64_t part_bytes : {1, 50, 333, 5000}) {
-      for (int feeders : {1, 2, 5}) {
-        for (size_t read_bytes : {1, 64, 100000}) {
+    for (uint64_t part_bytes : {1, 50, 333}) {
+      for (int feeders : {1, 4}) {
+        for (size_t read_bytes : {1, 100000}) {
           input_.set_read_bytes_max(read_bytes);
           job_.part_bytes = part_bytes;
           job_.feeders = feeders;

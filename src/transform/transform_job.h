@@ -44,7 +44,8 @@ struct ObjectReport {
   uint64_t records = 0;
   uint64_t bytes_in = 0;
   double seconds = 0;
-  std::string error;  // empty: committed. "object: record 7 (byte 812): cause"
+  // Empty: committed. "object: record 7 (byte 812): cause"; how records are named: part.h.
+  std::string error;
 };
 
 struct JobReport {
@@ -73,7 +74,7 @@ using ProgressSink = std::function<void(const Progress&)>;
 // and is removed when the job is Completed. Uploads that an earlier run journalled there are
 // aborted first. An object's failure is in its report, not in the Result; the Result fails only
 // when the job as a whole could not start or go on (work area, lock).
-Result<JobReport> run_transform_job(const TransformJob& job, store::ObjectStore& input,
+Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
                                     store::ObjectStore& output, handler::InferenceHandler& handler,
                                     const std::filesystem::path& work_area,
                                     const ProgressSink& progress, const CancelToken& cancel);
