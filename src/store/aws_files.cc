@@ -33,6 +33,8 @@ std::string lower(std::string_view text) {
 // nowhere).
 template <class SectionOf>
 void read_ini(std::string_view text, SectionOf section_of) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(3);
   AwsSection* section = nullptr;
   std::string parent;  // the property that indented lines belong to
   while (!text.empty()) {

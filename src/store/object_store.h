@@ -46,10 +46,10 @@ class UploadJournal {
 
 struct WriteOptions {
   std::string content_type;
-  bool overwrite = true;                 // false: commit fails with already_exists
+  bool overwrite = true;  // false: commit fails with already_exists
   std::map<std::string, std::string> metadata;
-  uint64_t expected_size = 0;            // 0: unknown; sizes S3's upload parts
-  UploadJournal* journal = nullptr;      // outlives the writer
+  uint64_t expected_size = 0;        // 0: unknown; sizes S3's upload parts
+  UploadJournal* journal = nullptr;  // outlives the writer
 };
 
 // An object being written. Nothing is visible under its key before commit() answers, and nothing is
@@ -75,7 +75,8 @@ class ObjectStore {
   // Bytes [offset, offset + length) of the object as it was when `object` was listed.
   virtual Result<std::unique_ptr<ObjectReader>> open(const ObjectInfo& object, uint64_t offset,
                                                      uint64_t length) = 0;
-  // A key that this store cannot hold (above its root, a component over 255 bytes, ...) is bad_input.
+  // A key that this store cannot hold (above its root, a component over 255 bytes, ...) is
+  // bad_input.
   virtual Result<std::unique_ptr<ObjectWriter>> create(std::string_view key,
                                                        const WriteOptions& options) = 0;
   // Removes what an upload of `key` left that never ended; `upload_id` is empty where only the
@@ -102,9 +103,9 @@ struct S3Options {
 };
 
 // A store whose keys are paths below `root`. Reading follows symbolic links; writing never leaves
-// the root (openat2 with RESOLVE_BENEATH) nor goes through links below it. The root is made when the
-// first object is created. Where `root` is a file when the store is made, the store holds that one
-// object; its key is the file's name (so PATH may be either: list("") gives what is meant).
+// the root (openat2 with RESOLVE_BENEATH) nor goes through links below it. The root is made when
+// the first object is created. Where `root` is a file when the store is made, the store holds that
+// one object; its key is the file's name (so PATH may be either: list("") gives what is meant).
 std::unique_ptr<ObjectStore> make_file_store(const std::string& root);
 
 // A store whose keys are the bucket's. Credentials are looked up here: none found, a profile that

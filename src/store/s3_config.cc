@@ -7,6 +7,18 @@
 #include "store/s3_store.h"
 
 namespace millrace::store {
+namespace {
+
+// Amazon's host name is made of the region; on other servers it is only signed.
+Status check_region(const S3Address& address) {
+  const std::string& region = address.region;
+  const bool plain =
+      region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == region.npos;
+  if (address.endpoint || plain) return {};
+  return fail(invalid_argument("'" + region + "' is no AWS region"));
+}
+
+}  // namespace
 
 Result<S3StoreConfig> find_s3_config(const std::string& bucket, const S3Options& options,
                                      const Env& env) {
@@ -18,6 +30,7 @@ Result<S3StoreConfig> find_s3_config(const std::string& bucket, const S3Options&
   client.address.bucket = bucket;
   client.address.region = aws.region();
   MR_ASSIGN(client.address.endpoint, aws.endpoint("s3"));
+  MR_TRY(check_region(client.address));
   const SourceContext context{client.http, client.retrying};
   MR_ASSIGN(CredentialsSource source, find_credentials(aws, context));
   client.credentials =
