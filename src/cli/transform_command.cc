@@ -159,7 +159,7 @@ int run_transform_command(const TransformArguments& arguments, CLI::App* command
 
 const char* group_of(const jobs::JobOption& option) {
   for (const auto& native : handler::native_option_help()) {
-    if (std::string_view(native.name) == option.name) return "Native model";
+    if (std::string_view(jobs::option_of_native(native.name)) == option.name) return "Native model";
   }
   return option.local_only ? "This machine" : "Batch Transform";
 }

@@ -11,6 +11,9 @@ namespace millrace::jobs {
 namespace {
 
 constexpr std::string_view kPrefix = "MILLRACE_";
+// See option_of_native.
+constexpr char kNativeOutput[] = "OUTPUT";
+constexpr char kOutputShape[] = "OUTPUT_SHAPE";
 
 // Variables of this name space that configure the program or its tests and not a job.
 constexpr std::array<std::string_view, 5> kOtherVariables = {
@@ -34,14 +37,16 @@ std::vector<JobOption> make_table() {
       {"BATCH_STRATEGY", "MultiRecord|SingleRecord", "Records in one request"},
       {"ASSEMBLE_WITH", "None|Line", "What follows each result in the output"},
       {"MAX_PAYLOAD_IN_MB", "N", "Size of a request at most; 0: unlimited (default: 6)"},
-      {"MAX_CONCURRENT_TRANSFORMS", "N", "Requests in flight at most; never slows the native model"},
+      {"MAX_CONCURRENT_TRANSFORMS", "N",
+       "Requests in flight at most; never slows the native model"},
       {"JOIN_SOURCE", "None|Input", "Input: put each record and its result together"},
       {"CSV", "line|rfc4180", "line: a row is a line; rfc4180: quoted fields may hold line ends"},
       {"CSV_HEADER", "", "The first row names the columns"},
       {"PRECISION", "fp32|bf16|int8", "Arithmetic of the native model (default: fp32)"},
       {"IF_EXISTS", "fail|overwrite", "What to do when an output exists already (default: fail)"},
       {"JOB_NAME", "NAME", "Names the job and its work area (default: derived from the settings)"},
-      {"PART_BYTES", "N", "Bytes of a large object that are worked on as one part (default: 8 MiB)"},
+      {"PART_BYTES", "N",
+       "Bytes of a large object that are worked on as one part (default: 8 MiB)"},
       {"THREADS", "N", "Encoder threads (default: one for each core)", true},
       {"ISA", "reference|avx2|avx512|neon", "Forces a lower instruction set; results stay the same",
        true},
@@ -52,7 +57,7 @@ std::vector<JobOption> make_table() {
       {"ENDPOINT_URL", "URL", "S3 endpoint (any S3-compatible server)", true},
   };
   for (const auto& option : handler::native_option_help()) {
-    table.push_back({option.name, option.values, option.help, false});
+    table.push_back({option_of_native(option.name), option.values, option.help, false});
   }
   return table;
 }
@@ -107,7 +112,8 @@ class LayerMerger {
     return {};
   }
 
-  Status add(const std::string& name, const std::string& value, const std::string& source) {
+  Status add(const std::string& variable, const std::string& value, const std::string& source) {
+    const std::string name = option_of_native(variable.c_str());
     const JobOption* option = find_job_option(name);
     if (option == nullptr) {
       return fail(invalid_argument(source + where_ + ": there is no such setting; there are " +
@@ -140,6 +146,10 @@ const std::vector<JobOption>& job_options() {
   return table;
 }
 
+const char* option_of_native(const char* name) {
+  return std::string_view(name) == kNativeOutput ? kOutputShape : name;
+}
+
 const JobOption* find_job_option(std::string_view name) {
   for (const JobOption& option : job_options()) {
     if (name == option.name) return &option;
@@ -156,6 +166,7 @@ std::string flag_name(std::string_view option) {
 }
 
 std::string variable_name(std::string_view option) {
+  if (option == kOutputShape) option = kNativeOutput;
   return std::string(kPrefix).append(option);
 }
 

@@ -25,6 +25,9 @@ struct JobOption {
 // The table: the job's own options, then the native model's.
 const std::vector<JobOption>& job_options();
 const JobOption* find_job_option(std::string_view name);
+// The option that sets what the native model calls `name`. The same, but for MILLRACE_OUTPUT, the
+// shape of results: the flag --output is where they go, so the shape's is --output-shape.
+const char* option_of_native(const char* name);
 
 // "SPLIT_TYPE" -> "--split-type" / "MILLRACE_SPLIT_TYPE".
 std::string flag_name(std::string_view option);

@@ -110,7 +110,7 @@ Status check_payload(const JobSettings& settings) {
 
 void take_native(const Settings& settings, JobSettings* out) {
   for (const auto& option : handler::native_option_help()) {
-    const auto found = settings.find(option.name);
+    const auto found = settings.find(option_of_native(option.name));
     if (found != settings.end()) out->native[option.name] = found->second.value;
   }
 }

@@ -53,6 +53,24 @@ TEST(MergeSettings, RefusesUnknownAndMisplacedNames) {
   EXPECT_EQ(merged(layers, "CSV"), "(unset)");
 }
 
+// --output is where the results go, MILLRACE_OUTPUT their shape: neither may be taken for the
+// other.
+TEST(MergeSettings, TheOutputFlagAndTheOutputVariableAreTwoSettings) {
+  SettingLayers layers;
+  layers.flags["OUTPUT"] = "labelled/";
+  layers.job_environment["MILLRACE_OUTPUT"] = "columns";
+  const auto merged_settings = merge_settings(layers);
+  ASSERT_TRUE(merged_settings.has_value()) << merged_settings.error().message;
+  const auto settings = check_settings(*merged_settings, 1);
+  ASSERT_TRUE(settings.has_value()) << settings.error().message;
+  EXPECT_EQ(settings->output, "labelled/");
+  EXPECT_EQ(settings->native.at("OUTPUT"), "columns");
+  EXPECT_EQ(flag_name("OUTPUT_SHAPE"), "--output-shape");
+  EXPECT_EQ(variable_name("OUTPUT_SHAPE"), "MILLRACE_OUTPUT");
+  layers.job_environment.clear();
+  EXPECT_EQ(check_settings(*merge_settings(layers), 1)->native.count("OUTPUT"), 0U);
+}
+
 Result<JobSettings> checked(const Variables& flags) {
   SettingLayers layers;
   layers.flags = flags;
@@ -92,8 +110,7 @@ TEST(InferFormat, ObjectsThatDisagreeAreCounted) {
   const JobSettings settings = *checked({});
   const auto mixed = infer_format(settings, {"a.csv", "b.jsonl", "c.csv", "d"});
   ASSERT_FALSE(mixed);
-  EXPECT_NE(mixed.error().message.find("1 without extension, 2 .csv, 1 .jsonl"),
-            std::string::npos);
+  EXPECT_NE(mixed.error().message.find("1 without extension, 2 .csv, 1 .jsonl"), std::string::npos);
   EXPECT_FALSE(infer_format(settings, {"unknown.bin"}));
 }
 
@@ -104,9 +121,8 @@ TEST(InferFormat, WhatIsStatedWins) {
   EXPECT_EQ(format->content_type, "application/json");
   EXPECT_EQ(format->accept, "application/json");
   EXPECT_EQ(format->split_type, record::SplitType::kLine);
-  const JobSettings whole = *checked({{"CONTENT_TYPE", "text/csv"},
-                                      {"SPLIT_TYPE", "Line"},
-                                      {"ASSEMBLE_WITH", "Line"}});
+  const JobSettings whole =
+      *checked({{"CONTENT_TYPE", "text/csv"}, {"SPLIT_TYPE", "Line"}, {"ASSEMBLE_WITH", "Line"}});
   EXPECT_TRUE(infer_format(whole, {"a.csv", "b.jsonl"}));
   EXPECT_TRUE(infer_format(whole, {"a.csv"})->csv.rfc4180);
 }
