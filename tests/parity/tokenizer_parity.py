@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compares Millrace's tokenizer with Hugging Face `tokenizers`, id by id: zero differences or exit 1.
+"""Compares Millrace's tokenizer with Hugging Face `tokenizers`, id by id: any difference is exit 1.
 
-The short form (under 30 s) takes a sample of everything; --long takes everything: all texts of the
-data folder, every code point alone and inside a word, 100,000 random strings, pairs with truncation,
-with each vocabulary from tokenizer.json and from vocab.txt, and with every combination of normaliser
-settings. Without the data folder a small vocabulary made here is used and the rest is skipped.
+The short form (under 30 s) takes a sample of everything; --long takes everything: all texts of
+the data folder, every code point alone and inside a word, 100,000 random strings, pairs with
+truncation, with each vocabulary from tokenizer.json and from vocab.txt, and with every combination
+of normaliser settings. Without the data folder a small vocabulary made here is used and the rest is skipped.
 """
 
 import argparse
