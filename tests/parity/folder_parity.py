@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares Millrace's tokenizer with AutoTokenizer (transformers 5) on small model folders: what
-each file, setting and flag means, and which file wins. Needs `pip install transformers==5.23.0`; without
-it nothing is compared and the exit status is 77 (skipped).
+each file, setting and flag means, and which file wins. Needs `pip install transformers==5.23.0`;
+without it nothing is compared and the exit status is 77 (skipped).
 """
 
 import argparse

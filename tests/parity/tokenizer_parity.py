@@ -4,13 +4,15 @@
 The short form (under 30 s) takes a sample of everything; --long takes everything: all texts of
 the data folder, every code point alone and inside a word, 100,000 random strings, pairs with
 truncation, with each vocabulary from tokenizer.json and from vocab.txt, and with every combination
-of normaliser settings. Without the data folder a small vocabulary made here is used and the rest is skipped.
+of normaliser settings. Without the data folder (MILLRACE_TEST_DATA) a small vocabulary made here is
+used and the rest is skipped.
 """
 
 import argparse
 import csv
 import itertools
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -333,7 +335,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--driver", type=pathlib.Path,
                         default=ROOT / "build/dev/tests/parity/tokenizer_driver")
-    parser.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared/data")
+    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(
+        os.environ.get("MILLRACE_TEST_DATA", ROOT.parent / "shared")) / "data")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--only", default="", help="comparisons whose name holds this")
     options = parser.parse_args()
