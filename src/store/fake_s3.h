@@ -25,6 +25,13 @@ class InstantClock final : public Clock {
   }
 };
 
+// Content whose every byte tells where it stands, nearly.
+inline std::string pattern(size_t size) {
+  std::string text;
+  for (size_t i = 0; i < size; ++i) text += static_cast<char>('a' + i * 7 % 26);
+  return text;
+}
+
 class FakeS3 {
  public:
   using Request = HttpImposter::Request;
