@@ -1,10 +1,10 @@
-"""A real S3 server (versitygw) for tests: started on a free port of loopback with a folder of its own,
-stopped with its processes when the test session ends.
+"""A real S3 server (versitygw) for tests: started on a free port of loopback with a folder of its
+own, stopped when the test session ends.
 
-The program is MILLRACE_VERSITYGW, else ${XDG_CACHE_HOME:-~/.cache}/millrace-dev/bin/versitygw, where
-the test set-up puts it. Its traps: paths must be absolute, the sidecar lies outside the data, buckets
-have at least three characters, `a` and `a/b` cannot both be keys, and without --iam-dir a wrong access
-key would be told as 404.
+The program is MILLRACE_VERSITYGW, else ${XDG_CACHE_HOME:-~/.cache}/millrace-dev/bin/versitygw,
+where the test set-up puts it. Its traps: paths must be absolute, the sidecar lies outside the data,
+buckets have at least three characters, `a` and `a/b` cannot both be keys, and without --iam-dir a
+wrong access key would be told as 404.
 """
 
 import datetime
