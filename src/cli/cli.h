@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -23,6 +24,7 @@ inline constexpr int kExitInterrupted = 130;
 struct Context {
   jobs::Variables environment;
   std::filesystem::path program;  // this executable
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   // Where models that ship with the program lie, in the order to look.
   std::vector<std::filesystem::path> shipped_model_folders() const;
 };

@@ -73,7 +73,8 @@ const char* status_name(transform::JobReport::Status status) {
 }
 
 // The last line of stdout, which scripts read.
-std::string summary_line(const jobs::TransformOutcome& outcome) {
+std::string summary_line(const jobs::TransformOutcome& outcome,
+                         std::chrono::steady_clock::time_point started) {
   const transform::JobReport& report = outcome.report;
   nlohmann::ordered_json json;
   json["status"] = status_name(report.status);
@@ -90,6 +91,10 @@ std::string summary_line(const jobs::TransformOutcome& outcome) {
   const double rate =
       report.seconds > 0 ? static_cast<double>(report.records) / report.seconds : 0;
   json["records_per_s"] = std::round(rate * 10) / 10;
+  if (outcome.first_inference) {
+    const std::chrono::duration<double> startup = *outcome.first_inference - started;
+    json["startup_seconds"] = std::round(startup.count() * 1000) / 1000;
+  }
   json["model"] = outcome.model_name;
   json["model_digest"] = outcome.model.digest;
   json["precision"] = model::precision_name(outcome.model.precision);
@@ -117,7 +122,7 @@ void say_warnings(const jobs::TransformOutcome& outcome) {
   }
 }
 
-int report_end(const jobs::TransformOutcome& outcome) {
+int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
   for (const auto& object : outcome.report.objects) {
     if (!object.error.empty()) say(object.error);
   }
@@ -129,7 +134,7 @@ int report_end(const jobs::TransformOutcome& outcome) {
                     outcome.job_name, status == Status::kStopped ? "was stopped" : "failed",
                     outcome.work_area.string()));
   }
-  put(summary_line(outcome));
+  put(summary_line(outcome, context.started));
   if (status == Status::kStopped) return kExitInterrupted;
   return status == Status::kCompleted ? kExitOk : kExitFailed;
 }
@@ -154,7 +159,7 @@ int run_transform_command(const TransformArguments& arguments, CLI::App* command
     say(outcome.error().message);
     return request.cancel.cancelled() ? kExitInterrupted : kExitNotStarted;
   }
-  return report_end(*outcome);
+  return report_end(*outcome, context);
 }
 
 const char* group_of(const jobs::JobOption& option) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <future>
 #include <optional>
@@ -88,6 +89,11 @@ class InferenceHandler {
   // bad_input (the request as a whole is refused), unavailable, cancelled or internal.
   // Thread-safe.
   virtual std::future<Result<InvokeReply>> invoke(InvokeRequest request) = 0;
+
+  // When the model began to compute its first record; nullopt before, or where it cannot be known.
+  virtual std::optional<std::chrono::steady_clock::time_point> first_inference() const {
+    return std::nullopt;
+  }
 };
 
 }  // namespace millrace::handler

@@ -49,6 +49,10 @@ class NativeHandler final : public InferenceHandler {
     return future;
   }
 
+  std::optional<std::chrono::steady_clock::time_point> first_inference() const override {
+    return scheduler_.first_pack();
+  }
+
  private:
   const std::shared_ptr<const NativeContext> context_;
   HandlerTraits traits_;

@@ -213,11 +213,23 @@ void Scheduler::run_pack(Worker& worker, const PackJob& job) {
   encode_and_deliver(worker, window);
 }
 
+std::optional<std::chrono::steady_clock::time_point> Scheduler::first_pack() const {
+  using Clock = std::chrono::steady_clock;
+  const Clock::rep ticks = first_pack_.load();
+  if (ticks == 0) return std::nullopt;
+  return Clock::time_point(Clock::duration(ticks));
+}
+
 void Scheduler::encode_and_deliver(Worker& worker, const Window& window) {
   const size_t labels = model_->info().labels.size();
   const size_t hidden = options_.embeddings ? model_->info().hidden_size : 0;
   worker.logits.resize(worker.groups.size() * labels);
   worker.embeddings.resize(worker.groups.size() * hidden);
+  if (first_pack_.load(std::memory_order_relaxed) == 0) {
+    std::chrono::steady_clock::rep none = 0;
+    first_pack_.compare_exchange_strong(
+        none, std::chrono::steady_clock::now().time_since_epoch().count());
+  }
   worker.encoder->forward({worker.ids, worker.token_type_ids, worker.offsets}, worker.logits.data(),
                           hidden > 0 ? worker.embeddings.data() : nullptr);
   for (size_t i = 0; i < worker.groups.size(); ++i) {

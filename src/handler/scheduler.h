@@ -4,6 +4,8 @@
 // nothing is prepared much before it is needed.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +43,9 @@ class Scheduler {
   // Queues the task. Blocks while kQueueBytesMax are queued (never when nothing is). Thread-safe.
   void submit(std::shared_ptr<Task> task);
 
+  // When the first pack went into an encoder.
+  std::optional<std::chrono::steady_clock::time_point> first_pack() const;
+
  private:
   using Lock = std::unique_lock<std::mutex>;
   struct Worker;
@@ -72,6 +77,8 @@ class Scheduler {
   const SchedulerOptions options_;
   const PackLimits pack_limits_;
   const std::function<std::unique_ptr<Workspace>()> make_workspace_;
+
+  std::atomic<std::chrono::steady_clock::rep> first_pack_{0};  // 0: none yet
 
   std::mutex mutex_;  // guards everything below
   std::condition_variable work_;

@@ -185,6 +185,7 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   MR_ASSIGN(outcome.report, transform::run_transform_job(job, *source.store, *output_store,
                                                          *loaded->handler, outcome.work_area,
                                                          request.progress, request.cancel));
+  outcome.first_inference = loaded->handler->first_inference();
   return outcome;
 }
 

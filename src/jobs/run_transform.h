@@ -2,8 +2,10 @@
 // library run, and later the service.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +34,8 @@ struct TransformOutcome {
   std::string job_name;
   std::string model_name;
   model::ModelInfo model;
+  // When the model began to compute; nullopt where it never did.
+  std::optional<std::chrono::steady_clock::time_point> first_inference;
   std::filesystem::path work_area;  // still there unless the job is Completed
 };
 
