@@ -169,6 +169,10 @@ struct JsonRecordReader::Impl {
 
   Status parse(std::string_view document) {
     document = trimmed(document);
+    if (buffer.capacity() > limits::kReaderBytesKept && document.size() < buffer.capacity() / 2) {
+      buffer = std::string();
+      parser = ondemand::parser();
+    }
     buffer.assign(document);
     buffer.append(simdjson::SIMDJSON_PADDING, '\0');
     ondemand::document parsed;
