@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <map>
 #include <system_error>
@@ -127,20 +128,21 @@ Result<std::vector<AddedToken>> read_added_tokens_decoder(const TokenizerObject&
   std::vector<std::pair<uint64_t, AddedToken>> by_id;
   MR_ASSIGN(const TokenizerObject decoder, config.object("added_tokens_decoder"));
   for (const auto& [key, value] : decoder.value.items()) {
-    const bool digits =
-        !key.empty() && key.size() < 12 &&
-        std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!digits || !value.is_object()) return decoder.wrong(key.c_str(), "an id and its token");
+    uint64_t id = 0;
+    const char* const end = key.data() + key.size();
+    const auto parsed = std::from_chars(key.data(), end, id);
+    const bool is_number = parsed.ec == std::errc{} && parsed.ptr == end;
+    if (!is_number || !value.is_object()) return decoder.wrong(key.c_str(), "an id and its token");
     AddedToken by_default;
     const auto special = value.find("special");
     by_default.normalized = special == value.end() || *special != true;
     MR_ASSIGN(AddedToken token, (TokenizerObject{value, decoder.where}.added_token(by_default)));
-    by_id.emplace_back(std::stoull(key), std::move(token));
+    by_id.emplace_back(id, std::move(token));
   }
   std::sort(by_id.begin(), by_id.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<AddedToken> tokens;
-  for (auto& [id, token] : by_id) tokens.push_back(std::move(token));
+  for (auto& [number, token] : by_id) tokens.push_back(std::move(token));
   return tokens;
 }
 
