@@ -114,6 +114,7 @@ TEST(HttpClient, ABrokenConnectionIsUnavailable) {
   HttpRequest request;
   request.url = server.url();
   EXPECT_EQ(client.send(request, CancelToken()).error().code, Code::kUnavailable);
+  EXPECT_EQ(server.count(), 1u);
   how = Reply::Break::kInBody;
   const auto cut = client.send(request, CancelToken());
   EXPECT_EQ(cut.error().code, Code::kUnavailable);

@@ -182,6 +182,7 @@ TEST(S3Store, AnyKindOfCallMayFailForGood) {
       WriteOptions options;
       options.journal = &journal;
       const Status status = put(*s3.store(), "x", pattern(350), options);
+      s3.settle();
       ASSERT_FALSE(status);
       EXPECT_THAT(status.error().message, HasSubstr("s3://bucket/x"));
       EXPECT_EQ(status.error().code == Code::kInvalidArgument,
@@ -191,6 +192,7 @@ TEST(S3Store, AnyKindOfCallMayFailForGood) {
       EXPECT_EQ(journal.open, abort_fails);
       s3.fault = [](int, const Request&) { return Fault::kNone; };
       EXPECT_TRUE(s3.store()->abort_upload("x", ""));
+      s3.settle();
       EXPECT_THAT(s3.uploads, IsEmpty());
     }
   }
@@ -208,6 +210,7 @@ TEST(S3Store, TheNetworkMayGoAwayAtAnyCall) {
       WriteOptions options;
       options.journal = &journal;
       const Status status = put(*s3.store(), "x", pattern(350), options);
+      s3.settle();
       ASSERT_FALSE(status);
       EXPECT_TRUE(s3.uploads.empty() || journal.open);
       if (s3.objects.count("x") != 0) {
@@ -216,6 +219,7 @@ TEST(S3Store, TheNetworkMayGoAwayAtAnyCall) {
       }
       s3.fault = [](int, const Request&) { return Fault::kNone; };
       EXPECT_TRUE(s3.store()->abort_upload("x", ""));
+      s3.settle();
       EXPECT_THAT(s3.uploads, IsEmpty());
     }
   }
@@ -252,6 +256,7 @@ TEST(S3Store, ADifferentObjectAtTheKeyIsNotTakenForOurs) {
     return is_call(request, "POST", "uploadId=") ? Fault::kReset : Fault::kNone;
   };
   ASSERT_FALSE(put(*s3.store(), "x", pattern(350)));
+  s3.settle();
   EXPECT_EQ(s3.objects["x"], std::string(350, 'z'));
   EXPECT_THAT(s3.uploads, IsEmpty());
 }
