@@ -3,7 +3,8 @@ memory over a large file, and the time from process start to the first record in
 
     bench/run main_job.py [engine] [end-to-end] [memory] [startup]     (all four when none is named)
 
-Prints one line for each figure and writes them to bench/results/main_job.json with CPU and versions.
+Prints one line for each figure and writes them to bench/results/main_job.json with CPU and
+versions.
 Texts are SST-2 dev and app reviews below MILLRACE_TEST_DATA where that is there, else samples/.
 """
 import csv
@@ -205,7 +206,7 @@ def measure_end_to_end(results):
 
 
 def measure_memory(results):
-    """Peak resident memory: base shape over 1 GB for five minutes; tiny model over 1 GB and 10 MB."""
+    """Peak resident memory: base shape over 1 GB for 5 minutes; tiny model over 1 GB and 10 MB."""
     big = big_jsonl(WORK / "reviews-1g.jsonl", GIB)
     small = big_jsonl(WORK / "reviews-10m.jsonl", 10 << 20)
     results["peak_mb_base_1gb"] = Run(base_model(), big, MEMORY_RUN_SECONDS).peak_mb
@@ -218,7 +219,7 @@ def measure_memory(results):
 
 
 def measure_startup(results):
-    """Process start to the first record in the encoder, warm page cache, 268 MB model, 1 GB file."""
+    """Process start to the first record in the encoder, warm page cache, 268 MB model, 1 GB."""
     big = big_jsonl(WORK / "reviews-1g.jsonl", GIB)
     model = base_model()
     times = [Run(model, big, stop_after=4).summary["startup_seconds"] for _ in range(4)]

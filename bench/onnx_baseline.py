@@ -46,7 +46,8 @@ class GraphBuilder:
 def _embeddings(g):
     base = "distilbert.embeddings."
     words = g.node("Gather", [g.weight(base + "word_embeddings.weight"), "ids"], "words")
-    places = g.node("Gather", [g.weight(base + "position_embeddings.weight"), "positions"], "places")
+    places = g.node("Gather", [g.weight(base + "position_embeddings.weight"), "positions"],
+                    "places")
     both = g.node("Add", [words, places], "embedded")
     return g.node(
         "LayerNormalization",

@@ -7,7 +7,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 
-set(MILLRACE_SANITIZE "" CACHE STRING "Sanitizers for all targets, e.g. address,undefined or thread")
+set(MILLRACE_SANITIZE "" CACHE STRING "Sanitizers for all targets: address,undefined or thread")
 option(MILLRACE_FUZZ "Build fuzz/ with libFuzzer (needs clang)" OFF)
 
 find_program(MILLRACE_CCACHE ccache)

@@ -41,13 +41,27 @@ Error Error::within(std::string_view what) && {
 Error invalid_argument(std::string message) {
   return {Code::kInvalidArgument, std::move(message)};
 }
-Error not_found(std::string message) { return {Code::kNotFound, std::move(message)}; }
-Error already_exists(std::string message) { return {Code::kAlreadyExists, std::move(message)}; }
-Error bad_input(std::string message) { return {Code::kBadInput, std::move(message)}; }
-Error unavailable(std::string message) { return {Code::kUnavailable, std::move(message)}; }
-Error cancelled(std::string message) { return {Code::kCancelled, std::move(message)}; }
-Error corruption(std::string message) { return {Code::kCorruption, std::move(message)}; }
-Error internal_error(std::string message) { return {Code::kInternal, std::move(message)}; }
+Error not_found(std::string message) {
+  return {Code::kNotFound, std::move(message)};
+}
+Error already_exists(std::string message) {
+  return {Code::kAlreadyExists, std::move(message)};
+}
+Error bad_input(std::string message) {
+  return {Code::kBadInput, std::move(message)};
+}
+Error unavailable(std::string message) {
+  return {Code::kUnavailable, std::move(message)};
+}
+Error cancelled(std::string message) {
+  return {Code::kCancelled, std::move(message)};
+}
+Error corruption(std::string message) {
+  return {Code::kCorruption, std::move(message)};
+}
+Error internal_error(std::string message) {
+  return {Code::kInternal, std::move(message)};
+}
 
 namespace {
 Code code_of_errno(int error_number) {

@@ -72,7 +72,8 @@ constexpr size_t kSliceBytesMax = 64 * 1024;
 constexpr uint64_t kQueueBytesMax = 32 * kMiB;
 // Buffers of the JSON reader that one large record blew up are given back above this.
 constexpr size_t kReaderBytesKept = 1 * kMiB;
-// Header of a safetensors file. BERT-large has 40 KB; parsed, a header takes some ten times its size.
+// Header of a safetensors file. BERT-large has 40 KB; parsed, a header takes some ten times its
+// size.
 constexpr uint64_t kSafetensorsHeaderBytesMax = 16 * kMiB;
 // config.json, the index of a sharded model, the model card: kilobytes when they are what they say.
 constexpr size_t kModelTextFileBytesMax = 16 * kMiB;
@@ -80,8 +81,8 @@ constexpr size_t kModelTextFileBytesMax = 16 * kMiB;
 constexpr size_t kTokenizerFileBytesMax = 64 * kMiB;
 // Nesting of a model folder's JSON: the deepest known has 6 levels.
 constexpr int kModelJsonDepthMax = 64;
-// Sizes that config.json may state. Twice the largest BERT made (BERT-xlarge: 2,560 wide, 48 layers)
-// and beyond; the products of them stay far from overflow.
+// Sizes that config.json may state. Twice the largest BERT made (BERT-xlarge: 2,560 wide, 48
+// layers) and beyond; the products of them stay far from overflow.
 constexpr uint64_t kModelLayersMax = 512;
 constexpr uint64_t kModelWidthMax = 65536;
 constexpr uint64_t kModelVocabularyMax = 16 * 1024 * 1024;
@@ -127,8 +128,8 @@ constexpr uint64_t kUploadPartBytesMin = 5 * kMiB;
 constexpr uint32_t kUploadPartsMax = 10000;
 // The first thousand upload parts. One is filled while one is sent: 16 MiB for each open output.
 constexpr uint64_t kUploadPartBytes = 8 * kMiB;
-// One range read. At 80 MB/s for a connection it takes 50 ms, beside which the 20 to 30 ms until its
-// first byte hide, because the next one is fetched meanwhile: 8 MiB for each open input.
+// One range read. At 80 MB/s for a connection it takes 50 ms, beside which the 20 to 30 ms until
+// its first byte hide, because the next one is fetched meanwhile: 8 MiB for each open input.
 constexpr uint64_t kS3ReadBlockBytes = 4 * kMiB;
 // AWS: a key in UTF-8.
 constexpr size_t kS3KeyBytesMax = 1024;

@@ -13,7 +13,9 @@ using Result = tl::expected<T, Error>;
 // What a step answers that yields nothing but success or failure.
 using Status = Result<void>;
 
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
 }  // namespace millrace
 
@@ -21,9 +23,9 @@ inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(st
 #define MR_CONCAT(a, b) MR_CONCAT_INNER(a, b)
 
 // MR_TRY(step()): returns the step's error from the enclosing function, if it has one.
-#define MR_TRY(expression)                                               \
-  do {                                                                   \
-    auto mr_status = (expression);                                       \
+#define MR_TRY(expression)                                                 \
+  do {                                                                     \
+    auto mr_status = (expression);                                         \
     if (!mr_status) return ::millrace::fail(std::move(mr_status).error()); \
   } while (false)
 

@@ -44,7 +44,9 @@ std::string Xxh3::hex() const {
   return text;
 }
 
-std::string xxh3_hex(std::string_view bytes) { return Xxh3().update(bytes).hex(); }
+std::string xxh3_hex(std::string_view bytes) {
+  return Xxh3().update(bytes).hex();
+}
 
 uint64_t xxh3_64(const void* bytes, size_t size, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes, size, seed);

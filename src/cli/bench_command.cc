@@ -83,9 +83,8 @@ void add_bench_command(CLI::App* app, const Context& context, Run* run) {
       ->type_name("N");
   command->add_flag("--dedup", arguments->dedup,
                     "Answer exact duplicates once, as jobs do (default: count them as work)");
-  command->callback([=, &context] {
-    *run = [=, &context] { return run_bench(*arguments, context); };
-  });
+  command->callback(
+      [=, &context] { *run = [=, &context] { return run_bench(*arguments, context); }; });
 }
 
 }  // namespace millrace::cli

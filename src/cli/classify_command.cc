@@ -33,8 +33,8 @@ std::string one_line(std::string text) {
 std::string render(const handler::ClassifiedText& result, const std::string& text, bool json) {
   if (!json) return result.label + "\t" + result.score_text + "\t" + one_line(text) + "\n";
   nlohmann::ordered_json line;
-  line["label"] = result.label.empty() ? nlohmann::ordered_json(nullptr)
-                                       : nlohmann::ordered_json(result.label);
+  line["label"] =
+      result.label.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(result.label);
   // The shortest digits of the float, as a job writes them.
   line["score"] = result.score_text.empty()
                       ? nlohmann::ordered_json(nullptr)
@@ -63,7 +63,8 @@ class Classifier {
     MR_ASSIGN(const auto results,
               handler::classify_texts(loaded_.model, loaded_.options, texts, threads_));
     for (size_t i = 0; i < texts.size(); ++i) {
-      if (!put(render(results[i], texts[i], json_))) return fail(internal_error("stdout is closed"));
+      if (!put(render(results[i], texts[i], json_)))
+        return fail(internal_error("stdout is closed"));
     }
     return {};
   }
@@ -94,8 +95,8 @@ Status classify_stdin(const Classifier& classifier) {
 int run_classify(const ClassifyArguments& arguments, const Context& context) {
   const auto classifier = Classifier::make(arguments, context);
   if (!classifier) return refuse(classifier.error());
-  const Status done = arguments.texts.empty() ? classify_stdin(*classifier)
-                                              : classifier->classify(arguments.texts);
+  const Status done =
+      arguments.texts.empty() ? classify_stdin(*classifier) : classifier->classify(arguments.texts);
   if (done) return kExitOk;
   say(done.error().message);
   return kExitFailed;
@@ -111,9 +112,8 @@ void add_classify_command(CLI::App* app, const Context& context, Run* run) {
       ->type_name("MODEL");
   command->add_flag("--json", arguments->json, "JSON Lines instead of tab-separated values");
   command->add_option("TEXT", arguments->texts, "Texts; none: lines of stdin");
-  command->callback([=, &context] {
-    *run = [=, &context] { return run_classify(*arguments, context); };
-  });
+  command->callback(
+      [=, &context] { *run = [=, &context] { return run_classify(*arguments, context); }; });
 }
 
 }  // namespace millrace::cli

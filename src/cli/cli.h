@@ -16,8 +16,8 @@ namespace millrace::cli {
 
 // Exit statuses that scripts rely on.
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailed = 1;       // the job started and failed
-inline constexpr int kExitNotStarted = 2;   // usage, settings, model, credentials, no input, ...
+inline constexpr int kExitFailed = 1;      // the job started and failed
+inline constexpr int kExitNotStarted = 2;  // usage, settings, model, credentials, no input, ...
 inline constexpr int kExitInterrupted = 130;
 
 // What the process was started with.

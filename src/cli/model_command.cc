@@ -61,9 +61,8 @@ void add_model_command(CLI::App* app, const Context& context, Run* run) {
   auto folder = std::make_shared<std::string>();
   inspect->add_option("DIR", *folder, "Model folder, model.tar.gz or shipped model's name")
       ->required();
-  inspect->callback([=, &context] {
-    *run = [=, &context] { return run_inspect(*folder, context); };
-  });
+  inspect->callback(
+      [=, &context] { *run = [=, &context] { return run_inspect(*folder, context); }; });
 }
 
 }  // namespace millrace::cli

@@ -62,11 +62,11 @@ std::string render_bar(const Progress& p, size_t columns) {
   const double done = fraction_done(p);
   const auto cells = static_cast<size_t>(done * kBarCells);
   const auto eta = eta_seconds(p);
-  std::string line = fmt::format(
-      "[{}{}] {:3.0f}%  {}/{} objects  {} records  {:.0f}/s  {} errors  ETA {}",
-      std::string(cells, '#'), std::string(kBarCells - cells, '.'), done * 100, p.objects_done,
-      p.objects_total, grouped(p.records_done), records_per_s(p), p.objects_failed,
-      eta ? render_duration(*eta) : "-");
+  std::string line =
+      fmt::format("[{}{}] {:3.0f}%  {}/{} objects  {} records  {:.0f}/s  {} errors  ETA {}",
+                  std::string(cells, '#'), std::string(kBarCells - cells, '.'), done * 100,
+                  p.objects_done, p.objects_total, grouped(p.records_done), records_per_s(p),
+                  p.objects_failed, eta ? render_duration(*eta) : "-");
   if (line.size() + 1 > columns) line.resize(columns > 1 ? columns - 1 : 0);
   return line;
 }
@@ -84,8 +84,8 @@ std::string render_json(const Progress& p) {
   json["seconds"] = std::round(p.seconds * 1000) / 1000;
   json["records_per_s"] = std::round(records_per_s(p) * 10) / 10;
   const auto eta = eta_seconds(p);
-  json["eta_seconds"] = eta ? nlohmann::ordered_json(std::round(*eta * 10) / 10)
-                            : nlohmann::ordered_json(nullptr);
+  json["eta_seconds"] =
+      eta ? nlohmann::ordered_json(std::round(*eta * 10) / 10) : nlohmann::ordered_json(nullptr);
   return json.dump();
 }
 

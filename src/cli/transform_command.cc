@@ -88,8 +88,7 @@ std::string summary_line(const jobs::TransformOutcome& outcome,
   json["invalid_utf8"] = report.counts.invalid_utf8;
   json["not_model_language"] = report.counts.not_model_language;
   json["seconds"] = std::round(report.seconds * 1000) / 1000;
-  const double rate =
-      report.seconds > 0 ? static_cast<double>(report.records) / report.seconds : 0;
+  const double rate = report.seconds > 0 ? static_cast<double>(report.records) / report.seconds : 0;
   json["records_per_s"] = std::round(rate * 10) / 10;
   if (outcome.first_inference) {
     const std::chrono::duration<double> startup = *outcome.first_inference - started;
@@ -112,7 +111,8 @@ void say_warnings(const jobs::TransformOutcome& outcome) {
   const double share =
       static_cast<double>(counts.not_model_language) / static_cast<double>(counts.rows);
   if (share > kLanguageWarningShare) {
-    say(fmt::format("warning: {:.0f}% of the texts look outside the model's languages ({}); their "
+    say(
+        fmt::format("warning: {:.0f}% of the texts look outside the model's languages ({}); their "
                     "labels are not to be trusted",
                     share * 100, fmt::join(outcome.model.languages, ", ")));
   }
@@ -144,8 +144,7 @@ int run_transform_command(const TransformArguments& arguments, CLI::App* command
   auto layers = layers_of(arguments, command, context);
   if (!layers) return refuse(layers.error());
   const auto progress = arguments.values.find("PROGRESS");
-  ProgressView view(
-      progress_style(progress == arguments.values.end() ? "auto" : progress->second));
+  ProgressView view(progress_style(progress == arguments.values.end() ? "auto" : progress->second));
   jobs::TransformRequest request;
   request.layers = std::move(*layers);
   request.environment = context.environment;
@@ -175,9 +174,11 @@ void add_transform_command(CLI::App* app, const Context& context, Run* run) {
   CLI::App* command = app->add_subcommand(
       "transform", "Run a model over objects and write one result object for each");
   command->footer(
-      "Every setting but those of this machine is also a variable of the job's Environment (--env)\n"
+      "Every setting but those of this machine is also a variable of the job's Environment "
+      "(--env)\n"
       "and of the process: --text-column is MILLRACE_TEXT_COLUMN.\n"
-      "What is not given is inferred from the objects' names (.jsonl .ndjson .csv .tsv .txt .json).\n"
+      "What is not given is inferred from the objects' names (.jsonl .ndjson .csv .tsv .txt "
+      ".json).\n"
       "Progress goes to stderr; the last line of stdout is a JSON summary.");
   auto arguments = std::make_shared<TransformArguments>();
   for (const jobs::JobOption& option : jobs::job_options()) {

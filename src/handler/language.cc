@@ -216,7 +216,7 @@ struct WordCount {
 
   void add(uint32_t script, size_t letters, bool inside, bool has_vietnamese) {
     if (letters == 0) return;
-    // One letter of another script alone is a face such as (ツ) more often than a word.
+    // One letter of another script alone is a face (katakana TU) more often than a word.
     const bool unspaced = (script & kUnspaced) != 0;
     if (!inside && letters == 1 && script != kHan) return;
     const size_t count = unspaced ? (letters + 1) / 2 : 1;

@@ -15,8 +15,8 @@ struct ApiRequest {
   Variables environment;  // Environment, as given
 };
 
-// Parses `json`. Members that only matter on AWS (TransformResources, Tags, ExperimentConfig, ...) are
-// accepted without effect; one that would change results and is not supported here, an unknown
+// Parses `json`. Members that only matter on AWS (TransformResources, Tags, ExperimentConfig, ...)
+// are accepted without effect; one that would change results and is not supported here, an unknown
 // member, or a wrong type is invalid_argument and named.
 Result<ApiRequest> parse_api_request(std::string_view json);
 

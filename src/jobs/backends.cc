@@ -20,16 +20,15 @@ Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings&
   if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
   LoadedModel out;
   out.model = std::move(*loaded);
-  MR_ASSIGN(out.options,
-            handler::parse_native_options(settings.native, out.model->info().labels));
+  MR_ASSIGN(out.options, handler::parse_native_options(settings.native, out.model->info().labels));
   return out;
 }
 
 Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
                                           const JobSettings& settings) {
   MR_ASSIGN(LoadedModel loaded, load_model(artifact, settings));
-  auto made = handler::make_native_handler(loaded.model, std::move(loaded.options),
-                                           settings.threads);
+  auto made =
+      handler::make_native_handler(loaded.model, std::move(loaded.options), settings.threads);
   if (!made) return fail(std::move(made).error().within("model " + artifact.name));
   return LoadedHandler{std::move(*made), std::move(loaded.model)};
 }

@@ -179,8 +179,9 @@ Status check_format(const record::DataFormat& format) {
   }
   const bool framed = format.split_type == SplitType::kLine;
   if (framed != (format.assemble_with == AssembleWith::kLine)) {
-    return fail(invalid_argument(
-        "--join-source Input needs equal --split-type and --assemble-with: both Line or both None"));
+    return fail(
+        invalid_argument("--join-source Input needs equal --split-type and --assemble-with: both "
+                         "Line or both None"));
   }
   return {};
 }

@@ -101,9 +101,9 @@ Status check_payload(const JobSettings& settings) {
   const uint64_t transforms = settings.max_concurrent_transforms.value_or(0);
   if (settings.max_concurrent_transforms && settings.max_payload_in_mb &&
       transforms * payload_mb > limits::kPayloadBytesMax / limits::kMiB) {
-    return fail(invalid_argument(fmt::format(
-        "MaxConcurrentTransforms ({}) x MaxPayloadInMB ({}) may be at most 100", transforms,
-        payload_mb)));
+    return fail(invalid_argument(
+        fmt::format("MaxConcurrentTransforms ({}) x MaxPayloadInMB ({}) may be at most 100",
+                    transforms, payload_mb)));
   }
   return {};
 }
@@ -147,10 +147,10 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
     check.reject(settings.at("JOB_NAME"),
                  "1 to 63 letters, digits and '-', which neither begin nor end with '-'");
   }
-  out.part_bytes = check.number("PART_BYTES", 1, UINT64_C(1) << 40)
-                       .value_or(limits::kDefaultPartBytes);
-  out.threads = static_cast<int>(
-      check.number("THREADS", 1, 1024).value_or(static_cast<uint64_t>(cores)));
+  out.part_bytes =
+      check.number("PART_BYTES", 1, UINT64_C(1) << 40).value_or(limits::kDefaultPartBytes);
+  out.threads =
+      static_cast<int>(check.number("THREADS", 1, 1024).value_or(static_cast<uint64_t>(cores)));
   out.isa = check.text("ISA");
   out.work_dir = check.text("WORK_DIR");
   out.progress = check.one_of("PROGRESS", "auto", {"auto", "bar", "json", "none"});

@@ -50,8 +50,8 @@ struct JobSettings {
 Result<JobSettings> check_settings(const Settings& settings, int cores);
 
 // The format that `keys` have in common. What the settings leave open follows from each key's
-// extension (.jsonl .ndjson .csv .tsv .txt .json), else from the content type. Objects that disagree
-// are invalid_argument with a count for each extension; so is what no name tells.
+// extension (.jsonl .ndjson .csv .tsv .txt .json), else from the content type. Objects that
+// disagree are invalid_argument with a count for each extension; so is what no name tells.
 Result<record::DataFormat> infer_format(const JobSettings& settings,
                                         const std::vector<std::string>& keys);
 

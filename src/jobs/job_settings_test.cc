@@ -143,7 +143,8 @@ TEST(CheckFormat, JoinsNeedEqualTypes) {
 TEST(ApiRequest, StatesMembersByOptionName) {
   const auto request = parse_api_request(R"({"TransformJobName":"j","ModelName":"m",
     "MaxPayloadInMB":1,"Environment":{"MILLRACE_TEXT_COLUMN":"text"},
-    "TransformInput":{"DataSource":{"S3DataSource":{"S3DataType":"S3Prefix","S3Uri":"s3://bucket/i"}},
+    "TransformInput":{"DataSource":{"S3DataSource":{"S3DataType":"S3Prefix",
+      "S3Uri":"s3://bucket/i"}},
       "ContentType":"text/csv","SplitType":"Line","CompressionType":"None"},
     "TransformOutput":{"S3OutputPath":"s3://bucket/o","AssembleWith":"Line"},
     "TransformResources":{"InstanceType":"ml.m5.large","InstanceCount":1}})");

@@ -83,8 +83,9 @@ Status check_apart(const InputLocation& input, const OutputLocation& output) {
   while (!in.empty() && in.back() == '/') in.pop_back();
   while (!out.empty() && out.back() == '/') out.pop_back();
   if (same_root && in == out) {
-    return fail(invalid_argument("the output is the input: results would be written over the data "
-                                 "they are made from; name another --output"));
+    return fail(
+        invalid_argument("the output is the input: results would be written over the data "
+                         "they are made from; name another --output"));
   }
   return {};
 }

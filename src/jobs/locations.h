@@ -10,8 +10,8 @@
 namespace millrace::jobs {
 
 struct InputLocation {
-  store::Location root;  // S3: the bucket; files: the folder that holds the inputs
-  std::string prefix;    // key prefix below the root
+  store::Location root;    // S3: the bucket; files: the folder that holds the inputs
+  std::string prefix;      // key prefix below the root
   bool is_object = false;  // the prefix is one object's whole key (a local file)
 };
 Result<InputLocation> input_location(const std::string& text);

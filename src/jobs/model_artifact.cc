@@ -117,8 +117,8 @@ Status extract_all(ArchiveSource* source, const fs::path& folder) {
     if (code == ARCHIVE_EOF) return {};
     if (code != ARCHIVE_OK) return fail(invalid_argument(archive_error_string(from.get())));
     if (entries >= limits::kModelEntriesMax) {
-      return fail(invalid_argument(
-          fmt::format("it holds more than {} entries", limits::kModelEntriesMax)));
+      return fail(
+          invalid_argument(fmt::format("it holds more than {} entries", limits::kModelEntriesMax)));
     }
     MR_TRY(extract_entry(from.get(), to.get(), entry, folder, &total));
   }
@@ -205,9 +205,9 @@ Result<ModelArtifact> find_model(const std::string& model, const ArtifactOptions
       looked += " " + (shipped / name).string();
     }
   }
-  return fail(invalid_argument(
-      fmt::format("model {}: no such folder or model.tar.gz{}{}", name,
-                  looked.empty() ? "" : ", and no shipped model of that name; looked for", looked)));
+  return fail(invalid_argument(fmt::format(
+      "model {}: no such folder or model.tar.gz{}{}", name,
+      looked.empty() ? "" : ", and no shipped model of that name; looked for", looked)));
 }
 
 }  // namespace millrace::jobs

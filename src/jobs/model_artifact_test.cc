@@ -1,5 +1,5 @@
-// Model artefacts: found by folder, archive or shipped name; archives that try to leave their folder
-// are refused and leave nothing.
+// Model artefacts: found by folder, archive or shipped name; archives that try to leave their
+// folder are refused and leave nothing.
 #include "jobs/model_artifact.h"
 
 #include <archive.h>

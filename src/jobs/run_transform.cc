@@ -52,12 +52,11 @@ std::string settings_digest(const JobSettings& settings, const record::DataForma
                             const std::string& handler_identity) {
   Xxh3 digest;
   digest.field(handler_identity).field(format.content_type).field(format.accept);
-  digest.field(fmt::format("{} {} {} {} {} {} {} {}", static_cast<int>(format.split_type),
-                           static_cast<int>(format.batch_strategy),
-                           static_cast<int>(format.assemble_with),
-                           static_cast<int>(format.join_source), format.csv.rfc4180,
-                           format.csv.header, static_cast<int>(format.csv.delimiter),
-                           format.max_payload_bytes));
+  digest.field(
+      fmt::format("{} {} {} {} {} {} {} {}", static_cast<int>(format.split_type),
+                  static_cast<int>(format.batch_strategy), static_cast<int>(format.assemble_with),
+                  static_cast<int>(format.join_source), format.csv.rfc4180, format.csv.header,
+                  static_cast<int>(format.csv.delimiter), format.max_payload_bytes));
   for (const auto& [name, value] : settings.native) digest.field(name).field(value);
   return digest.hex();
 }
@@ -125,11 +124,12 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   job.text_column = settings.text_column;
   const auto prefix = settings.native.find("RESULT_PREFIX");
   job.result_prefix = prefix == settings.native.end() ? "predicted_" : prefix->second;
-  job.max_concurrent_transforms = settings.max_concurrent_transforms.value_or(
-      traits.max_concurrent_transforms.value_or(1));
+  job.max_concurrent_transforms =
+      settings.max_concurrent_transforms.value_or(traits.max_concurrent_transforms.value_or(1));
   job.part_bytes = settings.part_bytes;
   job.overwrite = settings.overwrite;
-  job.feeders = settings.threads + 2;  // enough that reading and joining never keep encoders waiting
+  job.feeders =
+      settings.threads + 2;  // enough that reading and joining never keep encoders waiting
   job.objects = std::move(plan.objects);
   job.settings_digest = settings_digest(settings, format, traits.identity);
   return job;
@@ -152,8 +152,8 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   // The model loads while the inputs are listed: both take a moment, and neither needs the other.
   MR_ASSIGN(const ModelArtifact artifact, locate_model(request, settings));
   if (settings.model.empty()) request.notice("model: " + artifact.name + " (the default)");
-  auto loading = std::async(std::launch::async,
-                            [&] { return load_native_handler(artifact, settings); });
+  auto loading =
+      std::async(std::launch::async, [&] { return load_native_handler(artifact, settings); });
   Result<Source> listed = list_inputs(request, settings);
   Result<LoadedHandler> loaded = loading.get();
   if (!listed) return fail(std::move(listed).error());
@@ -174,17 +174,17 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   // From here on everything is known: what to run, over which objects, and where results will lie.
   transform::TransformJob job =
       make_job(settings, format, loaded->handler->traits(), std::move(source.plan));
-  job.name = settings.job_name.empty() ? derived_job_name(settings, source.location, output,
-                                                          job.settings_digest)
-                                       : settings.job_name;
+  job.name = settings.job_name.empty()
+                 ? derived_job_name(settings, source.location, output, job.settings_digest)
+                 : settings.job_name;
   TransformOutcome outcome;
   outcome.job_name = job.name;
   outcome.model_name = artifact.name;
   outcome.model = loaded->model->info();
   outcome.work_area = work / "jobs" / job.name;
-  MR_ASSIGN(outcome.report, transform::run_transform_job(job, *source.store, *output_store,
-                                                         *loaded->handler, outcome.work_area,
-                                                         request.progress, request.cancel));
+  MR_ASSIGN(outcome.report,
+            transform::run_transform_job(job, *source.store, *output_store, *loaded->handler,
+                                         outcome.work_area, request.progress, request.cancel));
   outcome.first_inference = loaded->handler->first_inference();
   return outcome;
 }

@@ -1,5 +1,5 @@
-// A text-classification model in Hugging Face layout, ready to compute: configuration, tokenizer and
-// weights, immutable and shared by all workers.
+// A text-classification model in Hugging Face layout, ready to compute: configuration, tokenizer
+// and weights, immutable and shared by all workers.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,11 @@ struct ModelInfo {
   size_t max_position_embeddings = 0;
   size_t type_vocab_size = 0;  // 0: no token types
   size_t parameters = 0;
-  std::vector<std::string> labels;  // by id, from id2label
-  bool multi_label = false;         // problem_type multi_label_classification: sigmoid
+  std::vector<std::string> labels;     // by id, from id2label
+  bool multi_label = false;            // problem_type multi_label_classification: sigmoid
   std::vector<std::string> languages;  // from the model card's front matter; empty: not stated
-  std::string digest;               // hex, over config, tokenizer and weights
-  std::string isa;                  // kernels in use
+  std::string digest;                  // hex, over config, tokenizer and weights
+  std::string isa;                     // kernels in use
   Precision precision = Precision::kFp32;
   // digest + precision + kernel revision: all that a row's result depends on.
   std::string numeric_identity;
