@@ -89,7 +89,7 @@ TEST(Batcher, RefusesARecordLargerThanThePayloadAndKeepsThoseBefore) {
   const Batches batches = batch_all({.payload_bytes_max = 4}, "1\n2\n4444\n3\n", 100);
   EXPECT_THAT(batches.bodies(), ElementsAre("1\n2\n"));
   EXPECT_EQ(batches.error,
-            "record 102 (byte 4) has 5 bytes, more than the 4 that MaxPayloadInMB allows");
+            "record 103 (byte 4) has 5 bytes, more than the 4 that MaxPayloadInMB allows");
   EXPECT_THAT(batch_all({.payload_bytes_max = 4}, "4444").bodies(), ElementsAre("4444"));
 }
 

@@ -21,11 +21,11 @@ Result<bool> Batcher::add(const Record& record) {
   if (limits_.payload_bytes_max != 0 && size > limits_.payload_bytes_max) {
     return fail(bad_input(
         fmt::format("record {} (byte {}) has {} bytes, more than the {} that MaxPayloadInMB allows",
-                    next_record_, record.offset, size, limits_.payload_bytes_max)));
+                    next_record_ + 1, record.offset, size, limits_.payload_bytes_max)));
   }
   if (size > kBodyBytesMax) {
     return fail(bad_input(fmt::format("record {} (byte {}) has {} bytes, more than a request holds",
-                                      next_record_, record.offset, size)));
+                                      next_record_ + 1, record.offset, size)));
   }
   const bool closes = !current_.empty() && !fits(record);
   if (closes) {

@@ -40,7 +40,8 @@ class Batcher {
 
   // Adds a record, whose bytes are copied. True: a mini-batch is complete (without this record or
   // with it): take() it before the next add(). bad_input where the record is larger than the
-  // payload may be; it is then not added, and the records before it are there for take().
+  // payload may be (the message counts records from 1); it is then not added, and the records
+  // before it are there for take().
   Result<bool> add(const Record& record);
 
   // The mini-batch that is complete or, at the end of the object, what is left (maybe empty()).

@@ -23,13 +23,14 @@ BAD_JSON_RECORDS = {
     "invalid_utf8": (b'{"inputs": "caf\xe9"}', ["UTF-8"]),
     "deep": ("[" * 100_000 + "]" * 100_000, []),
     "deep_object": ('{"inputs":' * 100_000 + "1" + "}" * 100_000, []),
-    "number": ("17", ["17"]),
+    "number": ("17", ["number"]),
     "inputs_number": ('{"inputs": 17}', ["inputs"]),
 }
 
 
 def check_one_bad_object(cli, model, tmp_path, name, content, words, *flags, record=None):
-    """Three objects, the middle one bad: its error is told, the others are answered."""
+    """Three objects, the middle one bad: its error is told, the others are answered. `record` counts
+    from 0, messages from 1."""
     source, target = tmp_path / "in", tmp_path / "out"
     suffix = name.rsplit(".", 1)[1]
     good = {"jsonl": GOOD, "csv": '"great app"\n', "txt": "ok\n"}[suffix]
@@ -45,7 +46,7 @@ def check_one_bad_object(cli, model, tmp_path, name, content, words, *flags, rec
     for word in words:
         assert word in message, message
     if record is not None:
-        assert f"record {record}" in message, message
+        assert f"record {record + 1} (" in message, message
     assert len(message) < 1000, "a message, not a dump"
     summary = run.summary
     assert summary["status"] == "Failed"
@@ -141,11 +142,12 @@ def test_fifos_and_symlink_loops_are_told_and_the_rest_goes_on(cli, tiny_model, 
     os.mkfifo(source / "pipe.txt")
     (source / "loop.txt").symlink_to("loop.txt")
     (source / "sub").mkdir()
-    (source / "sub" / "up").symlink_to("..")
-    run = cli.transform(tiny_model, source, tmp_path / "out", exit_status=None)
-    assert run.exit_status == 1
+    (source / "sub" / "up.txt").symlink_to("..")
+    run = cli.transform(tiny_model, source, tmp_path / "out", "--content-type", "text/plain",
+                        "--split-type", "Line", "--assemble-with", "Line", exit_status=1)
     assert list(files_in(tmp_path / "out")) == ["a.txt.out"]
-    assert "pipe.txt" in run.stderr and "loop.txt" in run.stderr
+    for name in ("pipe.txt", "loop.txt", "sub/up.txt"):
+        assert any(name in line for line in run.stderr.splitlines()), run.stderr
 
 
 def test_a_fifo_named_as_the_input_is_refused_at_once(cli, tiny_model, tmp_path):
@@ -160,7 +162,7 @@ def test_output_equal_to_input_is_refused(cli, tiny_model, tmp_path, target):
     (tmp_path / "link.txt").symlink_to(source)
     for flags in ([], ["--if-exists", "overwrite"]):
         run = cli.transform(tiny_model, source, tmp_path / target, *flags, exit_status=2)
-        assert "a.txt" in run.stderr or "link.txt" in run.stderr
+        assert "the output is the input" in run.stderr
         assert source.read_text() == "ok\n"
 
 
@@ -253,7 +255,8 @@ def test_a_broken_model_is_refused_by_name(cli, tmp_path, kind):
     run = cli.transform(model, source, tmp_path / "out", exit_status=2)
     assert name in run.stderr, run.stderr
     assert not (tmp_path / "out").exists() or not files_in(tmp_path / "out")
-    assert cli.run("model", "inspect", model, exit_status=None).exit_status != 0
+    if kind != "no_vocabulary":  # `inspect` reads no text
+        assert cli.run("model", "inspect", model, exit_status=None).exit_status != 0
 
 
 def test_no_input_starts_nothing(cli, tiny_model, tmp_path):

@@ -1,5 +1,6 @@
 """What scripts rely on: names, inference from file names, exit statuses, the summary line."""
 import json
+import time
 
 import pytest
 
@@ -202,7 +203,8 @@ def test_two_processes_never_work_on_one_job(cli, tiny_model, tmp_path):
                  tmp_path / "out", "--job-name", "one", "--threads", "1")
     first = cli.start(*arguments)
     try:
-        for _ in range(200):
+        for _ in range(500):
+            time.sleep(0.02)
             if any(cli.work_root.rglob("*")) and first.poll() is None:
                 second = cli.run(*arguments, exit_status=None)
                 if first.poll() is None:

@@ -64,7 +64,8 @@ def test_a_json_line_may_be_a_string_a_list_or_a_pair(cli, tiny_model, tmp_path,
     assert [first[0]["label"]] == [results[0][0]]
     assert [each["label"] for each in two] == [results[0][0], results[1][0]]
     assert [repr(each["score"]) for each in two] == [results[0][1], results[1][1]]
-    assert len(pair) == 1 and pair[0]["score"] != first[0]["score"]
+    assert list(pair) == ["label", "score"] and pair["score"] != first[0]["score"], (
+        "a pair is answered by one object, as Hugging Face does")
 
 
 def test_one_json_document_is_answered_by_one(cli, tiny_model, tmp_path, results):

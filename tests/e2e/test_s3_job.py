@@ -38,7 +38,7 @@ def test_one_bad_record_of_three_objects_on_s3_and_on_files(on_s3, tiny_model, t
     assert sorted(outputs) == ["a.jsonl.out", "sub/c d+é.jsonl.out"]
     assert s3_server.uploads(bucket) == []
     assert run.summary["status"] == "Failed" and run.summary["failed_objects"] == 1
-    assert f"s3://{bucket}/in/b.jsonl" in run.stderr and "record 3" in run.stderr
+    assert f"s3://{bucket}/in/b.jsonl" in run.stderr and "record 4 (" in run.stderr
 
     for name, content in OBJECTS.items():
         write(tmp_path / "in" / name, content)

@@ -22,6 +22,9 @@ class FolderView:
                 pass  # it went away between listing and reading
         return found
 
+    def names(self):
+        return [str(path) for path in self.folder.rglob("*") if path.is_file()]
+
     def uploads(self):
         return []
 
@@ -52,12 +55,12 @@ class Watcher:
 
     def __init__(self, view, expected):
         self.stop_event = multiprocessing.Event()
-        self.results = multiprocessing.SimpleQueue()
+        self.answers, answer = multiprocessing.Pipe(duplex=False)
         self.process = multiprocessing.Process(
-            target=self.watch, args=(view, expected, self.stop_event, self.results), daemon=True)
+            target=self.watch, args=(view, expected, self.stop_event, answer), daemon=True)
 
     @staticmethod
-    def watch(view, expected, stop_event, results):
+    def watch(view, expected, stop_event, answer):
         polls, partial, first_upload = 0, [], None
         while True:
             last = stop_event.is_set()
@@ -70,7 +73,7 @@ class Watcher:
             if last or partial:
                 break
             time.sleep(0.002)
-        results.put((polls, partial, first_upload))
+        answer.send((polls, partial, first_upload))
 
     def __enter__(self):
         self.process.start()
@@ -83,6 +86,9 @@ class Watcher:
     def finish(self):
         """(number of polls, what was partial, when the first upload was seen or None)"""
         self.stop_event.set()
-        answer = self.results.get()
+        if not self.answers.poll(60):
+            self.process.kill()
+            raise RuntimeError("the watcher gave no answer: see its error above")
+        answer = self.answers.recv()
         self.process.join(30)
         return answer
