@@ -1,4 +1,3 @@
-// JSON records: each form that is one, and each way not to be one.
 // The JSON documents that a request may hold, read one by one; and what is wrong with the others.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
