@@ -29,6 +29,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 NONE = 0xFFFFFFFF
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 BATCH = 20000
+SECOND_FORMS = [f"bert-base-{kind} vocab.txt"
+                for kind in ("cased", "uncased", "multilingual-cased", "multilingual-uncased")]
 
 
 class Millrace:
@@ -308,8 +310,10 @@ def check_all(driver, data, work, long, only):
             continue
         comparison = Comparison(driver, name, folder, reference)
         comparison.check(texts)
-        comparison.check(points)
-        comparison.check(inside)
+        # The vocabulary's other form has had every code point already.
+        every = 100 if long and name in SECOND_FORMS else 1
+        comparison.check(points[::every])
+        comparison.check(inside[::every])
         comparison.check(generated)
         pool = rng.sample(texts, min(len(texts), 3000)) + generated[:3000]
         for max_length in (3, 4, 5, 8, 13, 32, 128) if long else (3, 4, 13):
