@@ -31,7 +31,7 @@ class GraphBuilder:
     def constant(self, name, array):
         if name not in self.names:
             self.names.add(name)
-            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+            self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def weight(self, name, transpose=False):
