@@ -29,8 +29,8 @@ BAD_JSON_RECORDS = {
 
 
 def check_one_bad_object(cli, model, tmp_path, name, content, words, *flags, record=None):
-    """Three objects, the middle one bad: its error is told, the others are answered. `record` counts
-    from 0, messages from 1."""
+    """Three objects, the middle one bad: its error is told, the others are answered. `record`
+    counts from 0, messages from 1."""
     source, target = tmp_path / "in", tmp_path / "out"
     suffix = name.rsplit(".", 1)[1]
     good = {"jsonl": GOOD, "csv": '"great app"\n', "txt": "ok\n"}[suffix]

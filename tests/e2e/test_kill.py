@@ -1,5 +1,5 @@
 """kill -9 at 20 moments of a job, on S3 and on files: nothing partial is ever visible to a process
-that watches; the next run ends right, does not redo what is committed, and leaves no upload."""
+that watches; the next run ends right and leaves no upload."""
 import random
 import shutil
 import time

@@ -22,9 +22,6 @@ class FolderView:
                 pass  # it went away between listing and reading
         return found
 
-    def names(self):
-        return [str(path) for path in self.folder.rglob("*") if path.is_file()]
-
     def uploads(self):
         return []
 
