@@ -74,7 +74,7 @@ void JobRun::plan_parts() {
       report_.objects[i].input = input_.describe(job_.objects[i].input.key);
     }
     if (cancel_.cancelled()) {
-      fail_object(i, cancelled(kStopped));
+      fail_object(i, cancelled("stopped"));
     } else if (!job_.objects[i].input.problem.empty()) {
       fail_object(i, bad_input(job_.objects[i].input.problem));
       ++counters_.objects_counted;
@@ -146,7 +146,7 @@ void JobRun::work() {
 }
 
 Result<PartResult> JobRun::transform(const PartTask& task) {
-  if (task.cancel.cancelled()) return fail(cancelled(kStopped));
+  if (task.cancel.cancelled()) return fail(cancelled("stopped"));
   // A scan that ended with its first step has left no part to transform.
   if (task.part.end_error && task.part.records == 0) return fail(*task.part.end_error);
   return task.part.is_whole_object() ? transform_whole(task) : transform_staged(task);
@@ -214,7 +214,7 @@ Status JobRun::assemble(ObjectRun& object) {
   }
   MR_ASSIGN(const auto writer, create_output(object.planned(), size));
   for (uint32_t i = 0; i < object.parts(); ++i) {
-    if (cancel_.cancelled()) return fail(cancelled(kStopped));
+    if (cancel_.cancelled()) return fail(cancelled("stopped"));
     MR_TRY(area_.copy_staged(staged_name(object, i), *writer));
   }
   return commit(object.planned(), *writer);
@@ -233,7 +233,7 @@ Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_output(const Planned
 }
 
 Status JobRun::commit(const PlannedObject& planned, store::ObjectWriter& writer) {
-  if (cancel_.cancelled()) return fail(cancelled(kStopped));
+  if (cancel_.cancelled()) return fail(cancelled("stopped"));
   MR_TRY(area_.journal().output_committing(planned.output_key, job_.settings_digest));
   // Should the power fail right after, the next run must know whose this output is.
   if (!job_.overwrite) MR_TRY(area_.journal().sync());
@@ -260,12 +260,13 @@ void JobRun::remember_commit(const ObjectRun& object) {
 
 void JobRun::fail_object(size_t index, const Error& error) {
   const bool stopped = error.code == Code::kCancelled;
+  const std::string message = stopped ? kStopped : error.message;  // wherever it was stopped
   if (!stopped) ++counters_.objects_failed;
   std::lock_guard lock(mutex_);
   ObjectReport& report = report_.objects[index];
   // Errors of the store name the object already.
-  const bool named = error.message.find(report.input) != std::string::npos;
-  report.error = named ? error.message : report.input + ": " + error.message;
+  const bool named = message.find(report.input) != std::string::npos;
+  report.error = named ? message : report.input + ": " + message;
   if (!stopped) ++report_.failed_objects;
 }
 
