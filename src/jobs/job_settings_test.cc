@@ -159,7 +159,7 @@ TEST(ApiRequest, StatesMembersByOptionName) {
 
 TEST(Locations, OutputEqualToInputIsRefused) {
   const auto same = [](const std::string& in, const std::string& out, bool single) {
-    return !check_apart(input_location(in).value(), output_location(out, single).value());
+    return !check_apart(input_location(in).value(), output_location(out, single).value(), out);
   };
   EXPECT_TRUE(same("s3://bucket/data/", "s3://bucket/data", false));
   EXPECT_FALSE(same("s3://bucket/data/", "s3://bucket/other", false));

@@ -73,7 +73,8 @@ Result<OutputLocation> output_location(const std::string& text, bool single_inpu
   return OutputLocation{{Location::Kind::kFile, "", path}, "", false};
 }
 
-Status check_apart(const InputLocation& input, const OutputLocation& output) {
+Status check_apart(const InputLocation& input, const OutputLocation& output,
+                   const std::string& output_text) {
   if (input.root.kind != output.root.kind) return {};
   const bool same_root = input.root.kind == Location::Kind::kS3
                              ? input.root.bucket == output.root.bucket
@@ -83,9 +84,10 @@ Status check_apart(const InputLocation& input, const OutputLocation& output) {
   while (!in.empty() && in.back() == '/') in.pop_back();
   while (!out.empty() && out.back() == '/') out.pop_back();
   if (same_root && in == out) {
-    return fail(
-        invalid_argument("the output is the input: results would be written over the data "
-                         "they are made from; name another --output"));
+    return fail(invalid_argument(
+        output_text +
+        ": the output is the input: results would be written over the data they are made from; "
+        "name another --output"));
   }
   return {};
 }

@@ -25,6 +25,8 @@ struct OutputLocation {
 Result<OutputLocation> output_location(const std::string& text, bool single_input);
 
 // Refuses a job whose results would lie where its inputs are: the same folder, prefix or file.
-Status check_apart(const InputLocation& input, const OutputLocation& output);
+// `output_text` is how the user wrote the output.
+Status check_apart(const InputLocation& input, const OutputLocation& output,
+                   const std::string& output_text);
 
 }  // namespace millrace::jobs

@@ -96,6 +96,11 @@ Result<Source> list_inputs(const TransformRequest& request, const JobSettings& s
 std::vector<std::string> keys_of(const transform::Plan& plan) {
   std::vector<std::string> keys;
   keys.reserve(plan.objects.size());
+  for (const auto& object : plan.objects) {
+    // What cannot be read (a link in a circle, a FIFO) tells nothing and fails by itself, later.
+    if (object.input.problem.empty()) keys.push_back(object.input.key);
+  }
+  if (!keys.empty()) return keys;
   for (const auto& object : plan.objects) keys.push_back(object.input.key);
   return keys;
 }
@@ -165,7 +170,7 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
 
   const bool single = source.plan.objects.size() == 1;
   MR_ASSIGN(const OutputLocation output, output_location(settings.output, single));
-  MR_TRY(check_apart(source.location, output));
+  MR_TRY(check_apart(source.location, output, settings.output));
   MR_ASSIGN(const auto output_store, make_store(output.root, settings, request.cancel));
   MR_ASSIGN(const fs::path work, work_folder(request, settings));
   MR_TRY(check_work_folder(work, output));
