@@ -44,6 +44,8 @@ std::optional<WallTime> make_time(int year, int month, int day, int hour, int mi
       minute < 0 || minute > 59 || second < 0 || second > 60) {
     return std::nullopt;
   }
+  // The clock counts nanoseconds and ends in 2262. Who writes 9999 means never, and 2200 will do.
+  year = std::min(year, 2200);
   std::tm parts{};
   parts.tm_year = year - 1900;
   parts.tm_mon = month - 1;

@@ -71,6 +71,8 @@ TEST(Clock, WritesAndReadsMoments) {
     EXPECT_FALSE(parse_iso8601(text)) << text;
   }
   EXPECT_FALSE(parse_http_date("Sun, 30 Xxx 2015 12:36:00 GMT"));
+  // Beyond what the clock can count: as far as it goes, not an overflow.
+  EXPECT_EQ(parse_iso8601("9999-12-31T23:59:59Z"), parse_iso8601("2200-12-31T23:59:59Z"));
 }
 
 // Never waits; notes what it was asked to.

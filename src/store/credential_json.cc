@@ -1,5 +1,6 @@
 #include "store/credential_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace millrace::store {
@@ -60,11 +61,11 @@ Result<Credentials> parse_sso_credentials_json(std::string_view text) {
     return fail(not_credentials("no accessKeyId or no secretAccessKey"));
   }
   const auto expiration = role->find("expiration");
-  // A bound that keeps the sum within what the clock can hold.
-  constexpr int64_t kYear9999Ms = 253402300800000;
-  if (expiration != role->end() && expiration->is_number_unsigned() &&
-      expiration->get<uint64_t>() < static_cast<uint64_t>(kYear9999Ms)) {
-    const std::chrono::milliseconds since_epoch(expiration->get<int64_t>());
+  if (expiration != role->end() && expiration->is_number_unsigned()) {
+    // The clock counts nanoseconds and ends in 2262.
+    constexpr uint64_t kYear2200Ms = 7258118400000;
+    const std::chrono::milliseconds since_epoch(
+        static_cast<int64_t>(std::min(expiration->get<uint64_t>(), kYear2200Ms)));
     credentials.expires = WallTime(std::chrono::duration_cast<WallTime::duration>(since_epoch));
   }
   return credentials;

@@ -317,6 +317,19 @@ TEST(CredentialJson, RefusesWhatAreNoCredentials) {
   }
 }
 
+TEST(CredentialJson, AnExpiryBeyondTheClockIsFarAwayNotInThePast) {
+  const WallTime now = *parse_iso8601("2026-11-22T12:00:00Z");
+  EXPECT_GT(parse_credentials_json(
+                R"({"AccessKeyId":"a","SecretAccessKey":"s","Expiration":"9999-12-31T00:00:00Z"})")
+                ->expires,
+            now);
+  EXPECT_GT(parse_sso_credentials_json(
+                R"({"roleCredentials":{"accessKeyId":"a","secretAccessKey":"s",
+                    "expiration":18446744073709551615}})")
+                ->expires,
+            now);
+}
+
 TEST(CredentialProcess, IsKilledWithWhatItStartedWhenItHangs) {
   const auto begin = std::chrono::steady_clock::now();
   const auto text = run_credential_process("sleep 60 & sleep 60; echo x",
