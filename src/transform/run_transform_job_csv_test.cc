@@ -51,8 +51,8 @@ TEST_F(CsvJob, IsTheSameInAnyPartsAndBlocks) {
   job_.part_bytes = 1 << 20;
   const std::string expected = output_of(csv);
   EXPECT_EQ(std::count(expected.begin(), expected.end(), 'P'), 80);
-  for (uint64_t part_bytes : {1, 64, 500}) {
-    for (size_t read_bytes : {1, 37, 100000}) {
+  for (uint64_t part_bytes : {1U, 64U, 500U}) {
+    for (size_t read_bytes : {1U, 37U, 100000U}) {
       job_.part_bytes = part_bytes;
       input_.set_read_bytes_max(read_bytes);
       EXPECT_EQ(output_of(csv), expected) << part_bytes << " " << read_bytes;
@@ -75,7 +75,7 @@ TEST_F(CsvJob, AHeaderAloneGivesAHeaderAlone) {
 }
 
 TEST_F(CsvJob, RefusesAColumnThatTheInputHasBeforeAnythingIsSent) {
-  for (uint64_t part_bytes : {1, 100000}) {
+  for (uint64_t part_bytes : {1U, 100000U}) {
     job_.part_bytes = part_bytes;
     const std::string error = output_of("predicted_label,text\n1,good\n2,good\n");
     EXPECT_NE(error.find("s3://in/a.csv"), std::string::npos) << error;
@@ -104,7 +104,7 @@ TEST_F(CsvJob, WithoutHeaderAnIndexIsPassedOn) {
 TEST_F(CsvJob, CountsRecordsFromOneWithoutTheHeaderAndGivesTheLineWhereRecordsAreLines) {
   EXPECT_EQ(output_of("id,text\n1,good\n2,bad\n"), "s3://in/a.csv: record 2 (byte 15): it is bad");
   job_.format.csv.rfc4180 = false;
-  for (uint64_t part_bytes : {1, 1000}) {
+  for (uint64_t part_bytes : {1U, 1000U}) {
     job_.part_bytes = part_bytes;
     EXPECT_EQ(output_of("id,text\n1,good\n2,bad\n"),
               "s3://in/a.csv: record 2 (line 3, byte 15): it is bad");
@@ -112,7 +112,7 @@ TEST_F(CsvJob, CountsRecordsFromOneWithoutTheHeaderAndGivesTheLineWhereRecordsAr
 }
 
 TEST_F(CsvJob, AQuoteThatIsNeverClosedNamesItsRecord) {
-  for (uint64_t part_bytes : {1, 1000}) {
+  for (uint64_t part_bytes : {1U, 1000U}) {
     job_.part_bytes = part_bytes;
     const std::string error = output_of("id,text\n1,good\n2,\"open\n3,x\n4,y\n");
     EXPECT_NE(error.find("record 2 (byte 15)"), std::string::npos) << error;

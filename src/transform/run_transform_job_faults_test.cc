@@ -116,7 +116,7 @@ TEST_F(JobFaults, AnInputStoreThatFailsFromSomeCallOnLeavesWholeOutputsOrNone) {
 
 TEST_F(JobFaults, AnExistingOutputRefusesTheJobBeforeAnythingIsDone) {
   output_.put("out/c.out", "theirs");
-  for (size_t more : {0, 50}) {  // looked up one by one, or listed
+  for (size_t more : {0U, 50U}) {  // looked up one by one, or listed
     for (size_t i = 0; i < more; ++i) input_.put("z" + std::to_string(i), "x\n");
     const auto report = run();
     ASSERT_FALSE(report);

@@ -24,9 +24,9 @@ class RunTransformJob : public JobTest {
     job_.part_bytes = 1 << 20;
     job_.feeders = 1;
     const auto expected = outputs();
-    for (uint64_t part_bytes : {1, 50, 333}) {
+    for (uint64_t part_bytes : {1U, 50U, 333U}) {
       for (int feeders : {1, 4}) {
-        for (size_t read_bytes : {1, 100000}) {
+        for (size_t read_bytes : {1U, 100000U}) {
           input_.set_read_bytes_max(read_bytes);
           job_.part_bytes = part_bytes;
           job_.feeders = feeders;
@@ -101,7 +101,7 @@ TEST_F(RunTransformJob, AContainerSeesTheSameRequestsWhateverThePartSize) {
   job_.overwrite = true;
   std::vector<std::string> expected;
   std::map<std::string, std::string> expected_outputs;
-  for (uint64_t part_bytes : {100000, 1, 65, 200}) {
+  for (uint64_t part_bytes : {100000U, 1U, 65U, 200U}) {
     testing::FakeHandler handler;
     handler.traits_.reads_records_alone = false;
     handler.gives_spans = false;
@@ -194,13 +194,13 @@ TEST_F(RunTransformJob, GoesOnAfterAFailedObjectAndEndsFailed) {
 
 TEST_F(RunTransformJob, ReportsTheLowestBadRecordWhateverFailsFirst) {
   std::string text = lines("a", 400);
-  for (size_t record : {390, 250, 123}) {
+  for (size_t record : {390U, 250U, 123U}) {
     const size_t at = text.find("a-" + std::to_string(record));
     text.replace(at, 3, "bad");
   }
   const auto offset = text.find("bad");
   input_.put("a.txt", text);
-  for (uint64_t part_bytes : {1, 100, 1000, 100000}) {
+  for (uint64_t part_bytes : {1U, 100U, 1000U, 100000U}) {
     for (int feeders : {1, 4}) {
       job_.part_bytes = part_bytes;
       job_.feeders = feeders;
@@ -218,7 +218,7 @@ TEST_F(RunTransformJob, ARecordThatCannotBeReadFailsAfterThoseBeforeIt) {
   const std::string large(2000, 'y');
   input_.put("a.txt", lines("a", 30) + large + "\n" + lines("b", 30));
   const auto offset = lines("a", 30).size();
-  for (uint64_t part_bytes : {1, 100, 100000}) {
+  for (uint64_t part_bytes : {1U, 100U, 100000U}) {
     job_.part_bytes = part_bytes;
     const auto report = run();
     ASSERT_TRUE(report);
