@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cstring>
 
+#include "base/json_check.h"
 #include "base/limits.h"
 #include "handler/record_reader.h"
 #include "handler/utf8.h"
@@ -35,65 +36,6 @@ const char* type_name(ondemand::json_type type) {
       return "null";
   }
   return "unknown";
-}
-
-std::string json_problem(simdjson::error_code code) {
-  switch (code) {
-    case simdjson::EMPTY:
-      return "the record is empty";
-    case simdjson::UTF8_ERROR:
-      return "it holds bytes that are not UTF-8";
-    case simdjson::UNCLOSED_STRING:
-      return "a string is not closed";
-    case simdjson::UNESCAPED_CHARS:
-      return "a string holds a control character that is not escaped";
-    case simdjson::STRING_ERROR:
-      return "a string holds an escape that is not valid";
-    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
-      return "a list or object is not closed";
-    case simdjson::DEPTH_ERROR:
-      return "it is nested deeper than " + std::to_string(limits::kJsonDepthMax) + " levels";
-    case simdjson::NUMBER_ERROR:
-      return "a number is not valid";
-    case simdjson::T_ATOM_ERROR:
-    case simdjson::F_ATOM_ERROR:
-    case simdjson::N_ATOM_ERROR:
-      return "a word is none of true, false, null";
-    case simdjson::TRAILING_CONTENT:
-      return "something follows the document";
-    case simdjson::CAPACITY:
-    case simdjson::MEMALLOC:
-      return "it is too large to parse";
-    default:
-      return "a comma, colon, bracket or quote is missing or too many";
-  }
-}
-
-// -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
-bool is_json_number(std::string_view text) {
-  size_t at = 0;
-  const auto peek = [&] { return at < text.size() ? text[at] : '\0'; };
-  const auto digits = [&] {
-    const size_t begin = at;
-    while (peek() >= '0' && peek() <= '9') ++at;
-    return at > begin;
-  };
-  if (peek() == '-') ++at;
-  if (peek() == '0') {
-    ++at;
-  } else if (!digits()) {
-    return false;
-  }
-  if (peek() == '.') {
-    ++at;
-    if (!digits()) return false;
-  }
-  if (peek() == 'e' || peek() == 'E') {
-    ++at;
-    if (peek() == '+' || peek() == '-') ++at;
-    if (!digits()) return false;
-  }
-  return at == text.size();
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -151,21 +93,25 @@ struct JsonRecordReader::Impl {
   ondemand::parser parser;
   std::string buffer;  // the document with simdjson's padding
   ParsedRecord* out = nullptr;
-  bool found = false;  // the text's field was seen
+  bool found = false;   // the text's field was seen
+  bool broken = false;  // the document is not JSON
 
-  // An error of simdjson, as ours.
-  static Status check(simdjson::error_code code) {
+  // An error of simdjson, as ours. read() finds the words for it.
+  Status check(simdjson::error_code code) {
     if (code == simdjson::SUCCESS) return {};
-    return fail(bad_input("not valid JSON: " + json_problem(code)));
+    broken = true;
+    return fail(bad_input("invalid JSON"));
   }
 
   // What begins with an n is "null".
   template <class Value>
-  static Status check_null(Value& value) {
+  Status check_null(Value& value) {
     bool null = false;
     const bool read = value.is_null().get(null) == simdjson::SUCCESS;
     return check(read && null ? simdjson::SUCCESS : simdjson::N_ATOM_ERROR);
   }
+
+  Status read(std::string_view document);
 
   Status parse(std::string_view document) {
     document = trimmed(document);
@@ -236,7 +182,7 @@ struct JsonRecordReader::Impl {
       } else if (depth == 1 && key == "parameters") {
         MR_TRY(read_parameters(value, type));
       } else {
-        MR_TRY(walk(value, depth + 1));
+        MR_TRY(walk(value, type, depth));
       }
     }
     return {};
@@ -391,8 +337,7 @@ struct JsonRecordReader::Impl {
     return fail(wrong_parameter("function_to_apply", "softmax, sigmoid, none, null"));
   }
 
-  static Status read_truncation(ondemand::value& value, ondemand::json_type type,
-                                bool* truncation) {
+  Status read_truncation(ondemand::value& value, ondemand::json_type type, bool* truncation) {
     if (type == ondemand::json_type::boolean) return check(value.get_bool().get(*truncation));
     std::string_view word;
     if (value.get_string().get(word) == simdjson::SUCCESS) {
@@ -402,51 +347,31 @@ struct JsonRecordReader::Impl {
     return fail(wrong_parameter("truncation", "true, false, longest_first, do_not_truncate"));
   }
 
-  // Looks at all of a value that nobody asked for.
-  static Status walk(ondemand::value& value, size_t depth) {
-    if (depth > limits::kJsonDepthMax) return check(simdjson::DEPTH_ERROR);
-    ondemand::json_type type{};
-    MR_TRY(check(value.type().get(type)));
-    switch (type) {
-      case ondemand::json_type::array: {
-        ondemand::array array;
-        MR_TRY(check(value.get_array().get(array)));
-        for (auto result : array) {
-          ondemand::value element;
-          MR_TRY(check(std::move(result).get(element)));
-          MR_TRY(walk(element, depth + 1));
-        }
-        return {};
-      }
-      case ondemand::json_type::object: {
-        ondemand::object object;
-        MR_TRY(check(value.get_object().get(object)));
-        for (auto result : object) {
-          ondemand::field field;
-          MR_TRY(check(std::move(result).get(field)));
-          std::string_view key;
-          MR_TRY(check(field.unescaped_key().get(key)));
-          ondemand::value inner = field.value();
-          MR_TRY(walk(inner, depth + 1));
-        }
-        return {};
-      }
-      case ondemand::json_type::string: {
-        std::string_view text;
-        return check(value.get_string().get(text));
-      }
-      case ondemand::json_type::number:
-        // Numbers of any size are JSON; only their form is checked.
-        return is_json_number(trimmed(value.raw_json_token())) ? Status()
-                                                               : check(simdjson::NUMBER_ERROR);
-      case ondemand::json_type::boolean: {
-        bool truth = false;
-        return check(value.get_bool().get(truth));
-      }
-      case ondemand::json_type::null:
-        return check_null(value);
+  // Looks at all of a value that nobody asked for, without recursion: its nesting is the sender's.
+  Status walk(ondemand::value& value, ondemand::json_type type, size_t depth) {
+    std::string_view slice = value.raw_json_token();
+    if (type == ondemand::json_type::array) {
+      ondemand::array array;
+      MR_TRY(check(value.get_array().get(array)));
+      MR_TRY(check(array.raw_json().get(slice)));
+    } else if (type == ondemand::json_type::object) {
+      ondemand::object object;
+      MR_TRY(check(value.get_object().get(object)));
+      MR_TRY(check(object.raw_json().get(slice)));
     }
-    return check(simdjson::TAPE_ERROR);
+    const bool valid = !find_json_fault(slice, limits::kJsonDepthMax - depth);
+    return check(valid ? simdjson::SUCCESS : simdjson::TAPE_ERROR);
+  }
+
+  // What is wrong with a document that is not JSON. simdjson only knows that something is.
+  static Error explain(std::string_view document) {
+    const auto fault = find_json_fault(document, limits::kJsonDepthMax);
+    if (!fault) return bad_input("invalid JSON: a text holds half a surrogate pair");
+    Error error = json_fault_error(*fault);
+    if (valid_utf8_prefix(document) < document.size()) {
+      error.message += " (MILLRACE_INVALID_UTF8=replace accepts bytes that are not UTF-8)";
+    }
+    return error;
   }
 };
 
@@ -458,32 +383,27 @@ JsonRecordReader::JsonRecordReader(std::string text_column, bool replace_invalid
 
 JsonRecordReader::~JsonRecordReader() = default;
 
-Status JsonRecordReader::read(std::string_view document, ParsedRecord* out) {
+Status JsonRecordReader::Impl::read(std::string_view document) {
   out->clear();
-  impl_->out = out;
-  impl_->found = false;
+  found = false;
+  broken = false;
   if (trimmed(document).empty()) {
     return fail(bad_input("the record is empty; expected a JSON document"));
   }
-  Status status = impl_->parse(document);
-  if (status) return status;
-  const size_t valid = valid_utf8_prefix(document);
-  if (impl_->replace_invalid) {
-    std::string repaired;
-    replace_invalid_utf8(document, &repaired);
-    replace_lone_surrogates(&repaired);
-    if (repaired == document) return status;
-    out->clear();
-    impl_->found = false;
-    status = impl_->parse(repaired);
-    out->invalid_utf8 = true;
-    return status;
-  }
-  if (valid < document.size()) {
-    return fail(
-        bad_input("not valid JSON: byte " + std::to_string(valid) +
-                  " of the record is not UTF-8 (MILLRACE_INVALID_UTF8=replace accepts it)"));
-  }
+  Status status = parse(document);
+  return broken ? fail(explain(document)) : status;
+}
+
+Status JsonRecordReader::read(std::string_view document, ParsedRecord* out) {
+  impl_->out = out;
+  Status status = impl_->read(document);
+  if (!impl_->broken || !impl_->replace_invalid) return status;
+  std::string repaired;
+  replace_invalid_utf8(document, &repaired);
+  replace_lone_surrogates(&repaired);
+  if (repaired == document) return status;
+  status = impl_->read(repaired);
+  out->invalid_utf8 = true;
   return status;
 }
 
