@@ -176,7 +176,7 @@ int main(int argc, char** argv) {
   const auto model = TextClassificationModel::load(
       settings.model, {.isa = settings.isa, .threads = settings.threads});
   if (!model) {
-    std::cerr << model.error().message << "\n";
+    std::cerr << settings.model << ": " << model.error().message << "\n";
     return 2;
   }
   const nlohmann::ordered_json load = {{"load_s", seconds_since(start)},

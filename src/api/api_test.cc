@@ -150,6 +150,11 @@ TEST_F(Library, FailsWithAMessage) {
   ASSERT_FALSE(option.ok());
   EXPECT_EQ(option.failure().kind, FailureKind::kInvalidArgument);
   EXPECT_THAT(option.failure().message, HasSubstr("treshold"));
+  fs::create_directory(temp_.path() / "empty");
+  write_file(temp_.path() / "empty/config.json", "{");
+  const auto damaged = Model::load((temp_.path() / "empty").string());
+  ASSERT_FALSE(damaged.ok());
+  EXPECT_THAT(damaged.failure().message, HasSubstr("empty: config.json: not valid JSON"));
   const auto precision = Model::load(folder().string(), {.precision = "int8"});
   ASSERT_FALSE(precision.ok());
   EXPECT_THAT(precision.failure().message, HasSubstr("precision int8 is not supported"));

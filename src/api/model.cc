@@ -86,8 +86,9 @@ Result<std::shared_ptr<const Model::Impl>> Model::Impl::load(const std::string& 
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int threads = settings.threads > 0 ? settings.threads : cores;
   MR_ASSIGN(const fs::path folder, find_folder(name));
-  MR_ASSIGN(auto loaded,
-            model::TextClassificationModel::load(folder, {precision, settings.isa, threads}));
+  auto loading = model::TextClassificationModel::load(folder, {precision, settings.isa, threads});
+  if (!loading) return fail(std::move(loading).error().within("model " + name));
+  auto loaded = std::move(*loading);
   MR_ASSIGN(auto options, handler::parse_native_options(variables, loaded->info().labels));
   auto description = describe(*loaded);
   description.labels = options.labels;  // as the settings rename them

@@ -122,7 +122,7 @@ const char* precision_name(Precision precision) {
 TextClassificationModel::TextClassificationModel() = default;
 TextClassificationModel::~TextClassificationModel() = default;
 
-Result<std::shared_ptr<const TextClassificationModel>> TextClassificationModel::load_folder(
+Result<std::shared_ptr<const TextClassificationModel>> TextClassificationModel::load(
     const fs::path& folder, const LoadOptions& options) {
   if (options.precision != Precision::kFp32) {
     return fail(
@@ -156,13 +156,6 @@ Result<std::shared_ptr<const TextClassificationModel>> TextClassificationModel::
     model->max_length_ = std::min(model->max_length_, model->tokenizer()->model_max_length());
   }
   model->weights_ = std::move(weights);
-  return model;
-}
-
-Result<std::shared_ptr<const TextClassificationModel>> TextClassificationModel::load(
-    const fs::path& folder, const LoadOptions& options) {
-  auto model = load_folder(folder, options);
-  if (!model) return fail(std::move(model).error().within("model " + folder.string()));
   return model;
 }
 

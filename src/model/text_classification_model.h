@@ -51,8 +51,9 @@ class Weights;  // packed for the kernels; the encoder's business
 class TextClassificationModel {
  public:
   // Unknown architecture, missing, extra or misshapen tensor, wrong dtype, truncated file, a
-  // vocabulary of another size, NaN or Inf: invalid_argument naming the tensor or file. A folder
-  // without tokenizer files loads (ids in, logits out); then tokenizer() is null.
+  // vocabulary of another size, NaN or Inf: invalid_argument naming the tensor or file; which model
+  // it was is for the caller to add, who knows what the user calls it. A folder without tokenizer
+  // files loads (ids in, logits out); then tokenizer() is null.
   static Result<std::shared_ptr<const TextClassificationModel>> load(
       const std::filesystem::path& folder, const LoadOptions& options);
 
@@ -66,9 +67,6 @@ class TextClassificationModel {
 
  private:
   TextClassificationModel();
-  static Result<std::shared_ptr<const TextClassificationModel>> load_folder(
-      const std::filesystem::path& folder, const LoadOptions& options);
-
   ModelInfo info_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<const Weights> weights_;

@@ -15,7 +15,6 @@ namespace millrace::model {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::read_file;
@@ -38,8 +37,7 @@ class ModelFolder : public ::testing::Test {
                       const std::string& why) {
     ASSERT_FALSE(model.has_value()) << why;
     EXPECT_EQ(model.error().code, Code::kInvalidArgument);
-    EXPECT_THAT(model.error().message,
-                AllOf(HasSubstr("model " + folder_.path().string() + ": "), HasSubstr(why)));
+    EXPECT_THAT(model.error().message, HasSubstr(why));
   }
 
   fs::path weights() const { return folder_.path() / "model.safetensors"; }
@@ -98,7 +96,7 @@ TEST_F(ModelFolder, RefusesAFolderThatIsNotThere) {
   const auto model = TextClassificationModel::load(folder_.path() / "none", {});
   ASSERT_FALSE(model.has_value());
   EXPECT_EQ(model.error().code, Code::kNotFound);
-  EXPECT_THAT(model.error().message, HasSubstr("none: no such folder"));
+  EXPECT_THAT(model.error().message, HasSubstr("no such folder"));
 }
 
 TEST_F(ModelFolder, RefusesAFolderWithoutConfiguration) {
