@@ -305,7 +305,7 @@ TEST(NativeUtf8, IsReplacedInCsvAndRefusedInJsonUnlessSet) {
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->counts.invalid_utf8, 1U);
   EXPECT_TRUE(reply->errors.empty());
-  EXPECT_THAT(answer(*handler, kLines, "\"g\xFFod\""), HasSubstr("byte 2 of the record"));
+  EXPECT_THAT(answer(*handler, kLines, "\"g\xFFod\""), HasSubstr("invalid JSON at byte 2: "));
   EXPECT_THAT(answer(*tiny_handler({{"INVALID_UTF8", "error"}}), "text/csv", "g\xFFod"),
               AllOf(StartsWith("error 0:"), HasSubstr("byte 1 of the text is not UTF-8")));
   EXPECT_EQ(answer(*tiny_handler({{"INVALID_UTF8", "replace"}}), kLines, "\"g\xFFod\""),
