@@ -1,6 +1,7 @@
 """Watches an output folder or prefix from another process, as a stranger would: whatever is visible
 at any moment must be whole."""
 import multiprocessing
+import os
 import pathlib
 import time
 import urllib.error
@@ -14,12 +15,13 @@ class FolderView:
 
     def objects(self):
         found = {}
-        for path in self.folder.rglob("*"):
-            try:
-                if path.is_file():
+        # os.walk passes over a folder that went away while it was listed; a file may go as well.
+        for folder, _, names in os.walk(self.folder):
+            for path in (pathlib.Path(folder, name) for name in names):
+                try:
                     found[str(path.relative_to(self.folder))] = path.read_bytes()
-            except FileNotFoundError:
-                pass  # it went away between listing and reading
+                except FileNotFoundError:
+                    pass
         return found
 
     def uploads(self):
