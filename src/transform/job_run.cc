@@ -268,6 +268,8 @@ void JobRun::fail_object(size_t index, const Error& error) {
   const bool named = message.find(report.input) != std::string::npos;
   report.error = named ? message : report.input + ": " + message;
   if (!stopped) ++report_.failed_objects;
+  // One bad record ends its object; how messages name records is part.h's.
+  if (error.code == Code::kBadInput && message.starts_with("record ")) ++report_.failed_records;
 }
 
 // Named by all that decides the part's bytes: object and its version, range, settings, model.

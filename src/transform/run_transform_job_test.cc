@@ -181,6 +181,7 @@ TEST_F(RunTransformJob, GoesOnAfterAFailedObjectAndEndsFailed) {
   ASSERT_TRUE(report);
   EXPECT_EQ(report->status, Status::kFailed);
   EXPECT_EQ(report->failed_objects, 1U);
+  EXPECT_EQ(report->failed_records, 1U);
   EXPECT_EQ(report->records, 100U);
   EXPECT_EQ(report->counts.rows, 100U);
   EXPECT_EQ(report->objects[1].error, "s3://in/b.txt: record 2 (byte 5): it is bad");
