@@ -20,8 +20,20 @@
 namespace millrace::store {
 namespace {
 
-// How often commit starts over because a neighbour that gave up removed a folder under it.
-constexpr int kPlaceAttempts = 8;
+// How often a step starts over because a neighbour that gave up removed a folder under it: each
+// time costs a few calls, and a neighbour gives up only once.
+constexpr int kFolderAttempts = 64;
+
+// Runs `step` again while it fails for a folder that is gone.
+template <class Step>
+Status despite_neighbours(Step step) {
+  for (int attempt = 1;; ++attempt) {
+    Status status = step();
+    if (status || status.error().code != Code::kNotFound || attempt == kFolderAttempts) {
+      return status;
+    }
+  }
+}
 
 std::string hidden_prefix(std::string_view key) {
   return std::string(kHiddenPrefix) + sha256_hex(key).substr(0, 16) + "-";
@@ -53,7 +65,8 @@ class FileWriter final : public ObjectWriter {
   Status open_deepest_folder(int root, UniqueFd* folder, size_t* depth);
   Status open_hidden(UniqueFd folder, size_t depth);
   Status flush();
-  Status place();
+  Status open_once(FileKind kind);
+  Status place_once();
   Result<UniqueFd> make_folders(int root);
   Result<int> name_it(int folder);
   Result<int> replace_unnamed(int folder);
@@ -128,6 +141,10 @@ Status FileWriter::open_deepest_folder(int root, UniqueFd* folder, size_t* depth
 }
 
 Status FileWriter::open(FileKind kind) {
+  return despite_neighbours([&] { return open_once(kind); });
+}
+
+Status FileWriter::open_once(FileKind kind) {
   MR_ASSIGN(const UniqueFd root, open_root());
   UniqueFd folder;
   size_t depth = 0;
@@ -202,22 +219,21 @@ Status FileWriter::commit() {
   MR_TRY(flush());
   // The content first, then its name: a name that survives a power cut has its content.
   if (::fsync(file_.get()) != 0) return broken(error_of(errno));
-  if (Status placed = place(); !placed) return broken(std::move(placed).error());
+  if (Status placed = despite_neighbours([&] { return place_once(); }); !placed) {
+    return broken(std::move(placed).error());
+  }
   committed_ = true;
   return {};
 }
 
-Status FileWriter::place() {
-  for (int attempt = 1;; ++attempt) {
-    MR_ASSIGN(const UniqueFd root, open_root());
-    MR_ASSIGN(const UniqueFd folder, make_folders(root.get()));
-    MR_ASSIGN(const int error_number, name_it(folder.get()));
-    if (error_number == ENOENT && attempt < kPlaceAttempts) continue;
-    if (error_number != 0) return fail(error_of(error_number));
-    Status synced = sync_folder(folder.get(), root_ + "/" + path_.folder(path_.folders.size()));
-    if (!synced) ::unlinkat(folder.get(), path_.name.c_str(), 0);  // not durable: not there
-    return synced;
-  }
+Status FileWriter::place_once() {
+  MR_ASSIGN(const UniqueFd root, open_root());
+  MR_ASSIGN(const UniqueFd folder, make_folders(root.get()));
+  MR_ASSIGN(const int error_number, name_it(folder.get()));
+  if (error_number != 0) return fail(error_of(error_number));
+  Status synced = sync_folder(folder.get(), root_ + "/" + path_.folder(path_.folders.size()));
+  if (!synced) ::unlinkat(folder.get(), path_.name.c_str(), 0);  // not durable: not there
+  return synced;
 }
 
 Result<UniqueFd> FileWriter::make_folders(int root) {
