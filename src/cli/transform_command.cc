@@ -82,6 +82,7 @@ std::string summary_line(const jobs::TransformOutcome& outcome,
   json["records"] = report.records;
   json["failed_objects"] = report.failed_objects;
   json["failed_records"] = report.failed_records;
+  json["resumed_records"] = report.resumed_records;
   json["truncated"] = report.counts.truncated;
   json["duplicates"] = report.counts.duplicates;
   json["empty"] = report.counts.empty;

@@ -15,6 +15,9 @@ namespace millrace::transform {
 namespace {
 
 constexpr char kStopped[] = "stopped before it was done";
+// Raised when a part is cut or written in another way than before: a job that goes on under another
+// version of the program must not put the two together.
+constexpr int kStagedRevision = 1;
 
 // MaxConcurrentTransforms is for models that answer requests one by one; never for a handler that
 // packs the records of all requests together.
@@ -42,7 +45,8 @@ JobRun::JobRun(const TransformJob& job, store::ObjectStore& input, store::Object
       counters_(counters),
       cancel_(cancel),
       in_flight_(limits::kInFlightBytesMax, requests_max(job, handler.traits())),
-      parts_(job.feeders, job.part_bytes, limits::kPartsAheadMax) {
+      parts_(job.feeders, job.part_bytes, limits::kPartsAheadMax),
+      may_go_on_(!handler.traits().identity.empty()) {
   report_.objects.resize(job.objects.size());
 }
 
@@ -112,7 +116,7 @@ bool JobRun::was_done_earlier(size_t index) {
   const PlannedObject& planned = job_.objects[index];
   const auto& committed = area_.earlier().committed;
   const auto found = committed.find(planned.output_key);
-  if (found == committed.end() || handler_.traits().identity.empty()) return false;
+  if (found == committed.end() || !may_go_on_) return false;
   const CommittedOutput& then = found->second;
   if (then.input_etag != planned.input.etag || then.input_etag.empty()) return false;
   const Result<store::ObjectInfo> now = output_.stat(planned.output_key);
@@ -130,6 +134,7 @@ bool JobRun::was_done_earlier(size_t index) {
   report.bytes_in = then.bytes_in;
   report.seconds = then.seconds;
   report_.records += then.records;
+  report_.resumed_records += then.records;
   report_.counts += then.counts;
   return true;
 }
@@ -169,10 +174,28 @@ Result<PartResult> JobRun::transform_whole(const PartTask& task) {
 }
 
 Result<PartResult> JobRun::transform_staged(const PartTask& task) {
-  MR_ASSIGN(const auto writer, area_.create_staged(staged_name(*task.object, task.part.index)));
+  const std::string name = staged_name(*task.object, task.part.index);
+  if (std::optional<PartResult> earlier = take_staged(task, name)) return *earlier;
+  StagedParts& staged = area_.staged();
+  staged.remove(name);
+  MR_ASSIGN(const auto writer, staged.create(name));
   MR_ASSIGN(PartResult result, transform_to(*writer, task));
+  MR_TRY(staged.write_result(name, task.part, result));
   MR_TRY(writer->commit());
   return result;
+}
+
+// An earlier run of this job staged the part, from the same bytes and under the same settings.
+std::optional<PartResult> JobRun::take_staged(const PartTask& task, const std::string& name) {
+  const bool versions_known = may_go_on_ && !task.object->planned().input.etag.empty();
+  if (!versions_known || task.part.end_error) return std::nullopt;
+  std::optional<PartResult> staged = area_.staged().find(name, task.part);
+  if (!staged) return std::nullopt;
+  counters_.records_done += staged->records;
+  counters_.bytes_done += task.part.length;
+  std::lock_guard lock(mutex_);
+  report_.resumed_records += staged->records;
+  return staged;
 }
 
 // --- an object's end ---
@@ -184,9 +207,7 @@ void JobRun::finish(ObjectRun& object) {
   } else if (object.parts() > 1) {
     status = assemble(object);
   }
-  if (object.parts() > 1) {
-    for (uint32_t i = 0; i < object.parts(); ++i) area_.remove_staged(staged_name(object, i));
-  }
+  // Of an object that failed or was stopped, the parts that are done stay for the next run.
   if (!status) {
     fail_object(object.index(), status.error());
     return;
@@ -194,6 +215,9 @@ void JobRun::finish(ObjectRun& object) {
 
   // The output is there, whole.
   remember_commit(object);
+  for (uint32_t i = 0; object.parts() > 1 && i < object.parts(); ++i) {
+    area_.staged().remove(staged_name(object, i));
+  }
   ++counters_.objects_done;
   std::lock_guard lock(mutex_);
   ObjectReport& report = report_.objects[object.index()];
@@ -207,15 +231,10 @@ void JobRun::finish(ObjectRun& object) {
 
 // Puts the staged parts together in order and commits the object.
 Status JobRun::assemble(ObjectRun& object) {
-  uint64_t size = 0;
-  for (uint32_t i = 0; i < object.parts(); ++i) {
-    MR_ASSIGN(const uint64_t part_size, area_.staged_size(staged_name(object, i)));
-    size += part_size;
-  }
-  MR_ASSIGN(const auto writer, create_output(object.planned(), size));
+  MR_ASSIGN(const auto writer, create_output(object.planned(), object.result().bytes));
   for (uint32_t i = 0; i < object.parts(); ++i) {
     if (cancel_.cancelled()) return fail(cancelled("stopped"));
-    MR_TRY(area_.copy_staged(staged_name(object, i), *writer));
+    MR_TRY(area_.staged().copy(staged_name(object, i), *writer));
   }
   return commit(object.planned(), *writer);
 }
@@ -272,13 +291,15 @@ void JobRun::fail_object(size_t index, const Error& error) {
   if (error.code == Code::kBadInput && message.starts_with("record ")) ++report_.failed_records;
 }
 
-// Named by all that decides the part's bytes: object and its version, range, settings, model.
+// Named by all that decides the parts of an object and their bytes.
 std::string JobRun::staged_name(const ObjectRun& object, uint32_t part) const {
   const store::ObjectInfo& input = object.planned().input;
   Xxh3 digest;
-  digest.field(input_.describe(input.key)).field(input.etag).field(job_.settings_digest);
+  digest.field(input_.describe(input.key)).field(input.etag).field(std::to_string(input.size));
+  digest.field(object.planned().output_key).field(job_.settings_digest);
   digest.field(handler_.traits().identity).field(std::to_string(job_.part_bytes));
-  return std::to_string(object.index()) + "-" + std::to_string(part) + "-" + digest.hex();
+  digest.field(std::to_string(kStagedRevision));
+  return digest.hex() + "-" + std::to_string(part);
 }
 
 }  // namespace millrace::transform

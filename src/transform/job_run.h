@@ -3,6 +3,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ class JobRun {
   Result<PartResult> transform_to(store::ObjectWriter& out, const PartTask& task);
   Result<PartResult> transform_whole(const PartTask& task);
   Result<PartResult> transform_staged(const PartTask& task);
+  std::optional<PartResult> take_staged(const PartTask& task, const std::string& name);
 
   // An object's end.
   void finish(ObjectRun& object);
@@ -63,6 +65,8 @@ class JobRun {
   const CancelToken cancel_;
   InFlight in_flight_;
   PartQueue parts_;
+  // With what an earlier run left: not where the model does not say which one it is.
+  const bool may_go_on_;
 
   std::mutex mutex_;  // guards what follows
   JobReport report_;

@@ -27,30 +27,6 @@ uint64_t to_number(std::string_view text) {
   return number;
 }
 
-std::string counts_field(const handler::InvokeCounts& counts) {
-  std::string text;
-  for (uint64_t n : {counts.rows, counts.truncated, counts.duplicates, counts.empty,
-                     counts.invalid_utf8, counts.not_model_language}) {
-    text += std::to_string(n) + ",";
-  }
-  for (uint64_t n : counts.cleaned) text += std::to_string(n) + ",";
-  return text;
-}
-
-handler::InvokeCounts parse_counts(std::string_view text) {
-  handler::InvokeCounts counts;
-  std::vector<uint64_t*> into = {&counts.rows,  &counts.truncated,    &counts.duplicates,
-                                 &counts.empty, &counts.invalid_utf8, &counts.not_model_language};
-  for (uint64_t& n : counts.cleaned) into.push_back(&n);
-  for (uint64_t* n : into) {
-    const size_t comma = text.find(',');
-    if (comma == std::string_view::npos) break;
-    *n = to_number(text.substr(0, comma));
-    text.remove_prefix(comma + 1);
-  }
-  return counts;
-}
-
 std::vector<std::string> committed_fields(const CommittedOutput& output) {
   return {kCommitted,
           output.output_key,
@@ -97,6 +73,30 @@ void replay(const std::vector<std::string>& fields, JournalState* state) {
 }
 
 }  // namespace
+
+std::string counts_field(const handler::InvokeCounts& counts) {
+  std::string text;
+  for (uint64_t n : {counts.rows, counts.truncated, counts.duplicates, counts.empty,
+                     counts.invalid_utf8, counts.not_model_language}) {
+    text += std::to_string(n) + ",";
+  }
+  for (uint64_t n : counts.cleaned) text += std::to_string(n) + ",";
+  return text;
+}
+
+handler::InvokeCounts parse_counts(std::string_view text) {
+  handler::InvokeCounts counts;
+  std::vector<uint64_t*> into = {&counts.rows,  &counts.truncated,    &counts.duplicates,
+                                 &counts.empty, &counts.invalid_utf8, &counts.not_model_language};
+  for (uint64_t& n : counts.cleaned) into.push_back(&n);
+  for (uint64_t* n : into) {
+    const size_t comma = text.find(',');
+    if (comma == std::string_view::npos) break;
+    *n = to_number(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  return counts;
+}
 
 Result<JournalState> read_journal(const std::filesystem::path& file) {
   JournalState state;

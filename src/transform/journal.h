@@ -44,6 +44,10 @@ struct JournalState {
   std::map<std::string, std::string> open_uploads;
 };
 
+// Counts as one field of a line, and back.
+std::string counts_field(const handler::InvokeCounts& counts);
+handler::InvokeCounts parse_counts(std::string_view text);
+
 // No file: nothing happened yet.
 Result<JournalState> read_journal(const std::filesystem::path& file);
 

@@ -30,8 +30,7 @@ bool ObjectRun::part_ended(const Part& part, const Result<PartResult>& result) {
   ++parts_ended_;
   if (part.last) parts_total_ = part.index + 1;
   if (result) {
-    result_.records += result->records;
-    result_.counts += result->counts;
+    result_ += *result;
   } else if (part.index < failed_part_) {
     failed_part_ = part.index;
     error_ = result.error();

@@ -14,4 +14,12 @@ bool has_csv_header(const record::DataFormat& format) {
   return format.csv.header && record::media_type(format.content_type) == record::MediaType::kCsv;
 }
 
+PartResult& PartResult::operator+=(const PartResult& other) {
+  records += other.records;
+  bytes += other.bytes;
+  error_bytes += other.error_bytes;
+  counts += other.counts;
+  return *this;
+}
+
 }  // namespace millrace::transform

@@ -30,7 +30,10 @@ struct Part {
 
 struct PartResult {
   uint64_t records = 0;
+  uint64_t bytes = 0;        // of the output
+  uint64_t error_bytes = 0;  // of the errors file
   handler::InvokeCounts counts;
+  PartResult& operator+=(const PartResult& other);
 };
 
 // How messages name a record: "record 7 (byte 812)". Records are counted from 1 as people do, and a

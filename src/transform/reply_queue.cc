@@ -128,6 +128,7 @@ Status ReplyQueue::write_reply(const Waiting& front, const handler::InvokeReply&
   MR_TRY(writer_.append(request, reply, &buffer_));
   MR_TRY(out_.append(buffer_));
   result_.records += count;
+  result_.bytes += buffer_.size();
   result_.counts += reply.counts;
   context_.counters.records_done += count;
   context_.counters.bytes_done += front.bytes;

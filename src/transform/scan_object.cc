@@ -58,8 +58,9 @@ class Scan {
       if (!found) return {};
       const bool may_begin = mini_batches.begins(record.framed.size()) || cut_anywhere_;
       if (may_begin && record.offset - part_.offset >= job_.part_bytes) {
-        if (!close(record.offset)) return fail(cancelled("stopped"));
+        const bool wanted = close(record.offset);
         start(record.offset, records.next_record() - 1);
+        if (!wanted) return fail(cancelled("stopped"));  // in the new part: the other is given
       }
       end_ = record.offset + record.framed.size();
       ++records_;

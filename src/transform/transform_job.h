@@ -54,6 +54,8 @@ struct JobReport {
   uint64_t records = 0;
   uint64_t failed_objects = 0;
   uint64_t failed_records = 0;  // records that were refused and made their object fail
+  // Of `records`, those that an earlier run of the job had done: nothing was computed again.
+  uint64_t resumed_records = 0;
   handler::InvokeCounts counts;
   double seconds = 0;
 };

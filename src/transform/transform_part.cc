@@ -66,7 +66,9 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
   MR_TRY(read);
   MR_TRY(check_records(part, replies.result().records));
   count_the_rest(context, part, bytes);
-  return replies.result();
+  PartResult result = replies.result();
+  result.bytes += columns.output_header.size();
+  return result;
 }
 
 }  // namespace millrace::transform

@@ -8,12 +8,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <fstream>
 #include <system_error>
 #include <utility>
 
-#include "base/limits.h"
 #include "transform/file_io.h"
 
 namespace millrace::transform {
@@ -66,37 +64,13 @@ Result<UniqueFd> lock_folder(const fs::path& folder) {
   }
 }
 
-// A part's result on its way into parts/.
-class StagedWriter final : public store::ObjectWriter {
- public:
-  StagedWriter(fs::path file, UniqueFd fd) : file_(std::move(file)), fd_(std::move(fd)) {}
-  ~StagedWriter() override {
-    if (!committed_) ::unlink(temporary(file_).c_str());
-  }
-
-  static std::string temporary(const fs::path& file) { return file.string() + ".tmp"; }
-
-  Status append(std::string_view bytes) override {
-    if (Status status = write_all(fd_.get(), bytes); !status) {
-      return fail(std::move(status).error().within("stage part " + file_.string()));
-    }
-    return {};
-  }
-
-  // The bytes are on the disk before the name is: a power cut leaves no staged part that is short.
-  Status commit() override {
-    if (::fdatasync(fd_.get()) != 0 || std::rename(temporary(file_).c_str(), file_.c_str()) != 0) {
-      return fail(errno_error("stage part " + file_.string(), errno));
-    }
-    committed_ = true;
-    return {};
-  }
-
- private:
-  const fs::path file_;
-  const UniqueFd fd_;
-  bool committed_ = false;
-};
+// With its line end; "" where there is no such file.
+std::string first_line_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string line;
+  if (!std::getline(in, line) || in.eof()) return "";
+  return line + '\n';
+}
 
 // What still holds when a job goes on under `digest`; what was made under other settings does not.
 JournalState kept_under(const JournalState& earlier, const std::string& digest) {
@@ -130,19 +104,16 @@ Status WorkArea::clean_up(store::ObjectStore& output) {
     }
   }
   earlier_.open_uploads.clear();
-  std::error_code code;
-  fs::remove_all(folder_ / "parts", code);
-  if (code) return fail(file_error("remove " + (folder_ / "parts").string(), code));
   return {};
 }
 
 Status WorkArea::begin(const TransformJob& job, const store::ObjectStore& input,
                        const store::ObjectStore& output) {
-  std::error_code code;
-  fs::create_directories(folder_ / "parts", code);
-  if (code) return fail(file_error("make " + (folder_ / "parts").string(), code));
+  const std::string first_line = format_line({"job", job.name, job.settings_digest});
+  if (first_line_of(folder_ / "plan") != first_line) MR_TRY(staged_.drop());
+  MR_TRY(staged_.open());
 
-  std::string plan = format_line({"job", job.name, job.settings_digest});
+  std::string plan = first_line;
   for (const PlannedObject& object : job.objects) {
     plan +=
         format_line({"object", input.describe(object.input.key), std::to_string(object.input.size),
@@ -153,40 +124,6 @@ Status WorkArea::begin(const TransformJob& job, const store::ObjectStore& input,
   earlier_ = kept_under(earlier_, job.settings_digest);
   MR_ASSIGN(journal_, Journal::create(folder_ / "journal", earlier_));
   return {};
-}
-
-Result<std::unique_ptr<store::ObjectWriter>> WorkArea::create_staged(const std::string& name) {
-  const fs::path file = folder_ / "parts" / name;
-  UniqueFd fd(::open(StagedWriter::temporary(file).c_str(),
-                     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd.valid()) return fail(errno_error("stage part " + file.string(), errno));
-  return std::make_unique<StagedWriter>(file, std::move(fd));
-}
-
-Result<uint64_t> WorkArea::staged_size(const std::string& name) const {
-  std::error_code code;
-  const uint64_t size = fs::file_size(folder_ / "parts" / name, code);
-  if (code) return fail(file_error("read staged part " + name, code));
-  return size;
-}
-
-Status WorkArea::copy_staged(const std::string& name, store::ObjectWriter& out) const {
-  const fs::path file = folder_ / "parts" / name;
-  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string block(limits::kReadBlockBytes, '\0');
-  for (;;) {
-    const ssize_t got = ::read(fd.get(), block.data(), block.size());
-    if (got == 0) return {};
-    if (got > 0) {
-      MR_TRY(out.append({block.data(), static_cast<size_t>(got)}));
-    } else if (errno != EINTR) {
-      return fail(errno_error("read staged part " + file.string(), errno));
-    }
-  }
-}
-
-void WorkArea::remove_staged(const std::string& name) {
-  ::unlink((folder_ / "parts" / name).c_str());
 }
 
 // Only what a work area holds is removed: a folder with anything else in it stays.

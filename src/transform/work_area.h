@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "store/object_store.h"
 #include "transform/journal.h"
+#include "transform/staged_parts.h"
 #include "transform/transform_job.h"
 
 namespace millrace::transform {
@@ -35,36 +36,34 @@ class WorkArea {
   // No earlier run left anything.
   bool is_new() const { return is_new_; }
 
-  // Aborts the uploads that an earlier run began and never ended, and drops its staged parts.
+  // Aborts the uploads that an earlier run began and never ended.
   Status clean_up(store::ObjectStore& output);
 
   // Writes the plan, and a journal that keeps of the earlier one what was done under the same
-  // settings. REQUIRES: clean_up succeeded.
+  // settings. Staged parts that were made under others are dropped. REQUIRES: clean_up succeeded.
   Status begin(const TransformJob& job, const store::ObjectStore& input,
                const store::ObjectStore& output);
 
   // REQUIRES: begin succeeded.
   Journal& journal() { return *journal_; }
 
-  // A staged part's result: nothing is there under `name` before commit().
-  Result<std::unique_ptr<store::ObjectWriter>> create_staged(const std::string& name);
-  Result<uint64_t> staged_size(const std::string& name) const;
-  // Appends the staged bytes to `out`, a block at a time.
-  Status copy_staged(const std::string& name, store::ObjectWriter& out) const;
-  void remove_staged(const std::string& name);  // none there: fine
+  // Results of parts that wait to be assembled, also those of an earlier run under these settings.
+  // REQUIRES: begin succeeded.
+  StagedParts& staged() { return staged_; }
 
   // Removes the folder, because the job is completed.
   Status remove();
 
  private:
   WorkArea(std::filesystem::path folder, UniqueFd lock)
-      : folder_(std::move(folder)), lock_(std::move(lock)) {}
+      : folder_(std::move(folder)), lock_(std::move(lock)), staged_(folder_ / "parts") {}
 
   const std::filesystem::path folder_;
   const UniqueFd lock_;
   bool is_new_ = true;
   JournalState earlier_;
   std::unique_ptr<Journal> journal_;
+  StagedParts staged_;
 };
 
 }  // namespace millrace::transform

@@ -65,25 +65,7 @@ TEST_F(WorkAreaTest, RemovesOnlyWhatIsItsOwn) {
   EXPECT_FALSE(fs::exists(folder_));
 }
 
-TEST_F(WorkAreaTest, AStagedPartIsThereWholeOrNotAtAll) {
-  const auto area = open_and_begin();
-  {
-    auto writer = area->create_staged("0-0-x");
-    ASSERT_TRUE(writer);
-    EXPECT_TRUE((*writer)->append("half"));
-  }
-  EXPECT_FALSE(area->staged_size("0-0-x"));
-  EXPECT_TRUE(fs::is_empty(folder_ / "parts"));
-  {
-    auto writer = area->create_staged("0-0-x");
-    ASSERT_TRUE(writer);
-    EXPECT_TRUE((*writer)->append("whole"));
-    EXPECT_TRUE((*writer)->commit());
-  }
-  EXPECT_EQ(area->staged_size("0-0-x").value(), 5U);
-}
-
-TEST_F(WorkAreaTest, AnEarlierRunsUploadsAreAbortedAndItsStagedPartsDropped) {
+TEST_F(WorkAreaTest, AnEarlierRunsUploadsAreAborted) {
   const std::string id = store_.leave_upload("k");
   store_.leave_upload("only\tintent\n%");
   {
@@ -93,13 +75,10 @@ TEST_F(WorkAreaTest, AnEarlierRunsUploadsAreAbortedAndItsStagedPartsDropped) {
     EXPECT_TRUE(area->journal().upload_intent("only\tintent\n%"));
     EXPECT_TRUE(area->journal().upload_intent("ended"));
     EXPECT_TRUE(area->journal().upload_ended("ended"));
-    auto writer = area->create_staged("0-0-x");
-    EXPECT_TRUE((*writer)->commit());
   }
   EXPECT_EQ(store_.open_uploads(), 2U);
   const auto area = open_and_begin();
   EXPECT_EQ(store_.open_uploads(), 0U);
-  EXPECT_FALSE(area->staged_size("0-0-x"));
 }
 
 TEST_F(WorkAreaTest, WhatWasCommittedIsKnownOnlyUnderTheSameSettings) {

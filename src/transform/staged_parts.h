@@ -1,0 +1,56 @@
+// StagedParts: the results of parts that wait to be assembled, as files in the work area. A part's
+// name says all that decides its bytes (object and its version, settings, model), and its result
+// which range of the object it is, so that a job that goes on takes what matches and does the rest
+// again.
+//
+//   NAME          the part's bytes of the output; there last, hence only when all is there
+//   NAME.errors   its lines of the errors file, where a record was refused
+//   NAME.result   its range, what it adds to the report, and how long the two others are
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+#include "store/object_store.h"
+#include "transform/part.h"
+
+namespace millrace::transform {
+
+// Thread-safe for different names.
+class StagedParts {
+ public:
+  explicit StagedParts(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  // Makes the folder, and removes what a killed run was still writing.
+  Status open();
+  // Removes all of them: they were made under other settings.
+  Status drop();
+
+  // `part` as it was staged whole; nullopt: it is to be done.
+  std::optional<PartResult> find(const std::string& name, const Part& part) const;
+
+  // A part's bytes, or its error lines: nothing is there before commit().
+  Result<std::unique_ptr<store::ObjectWriter>> create(const std::string& name) const;
+  Result<std::unique_ptr<store::ObjectWriter>> create_errors(const std::string& name) const;
+  // REQUIRES: committed before the part's bytes are.
+  Status write_result(const std::string& name, const Part& part, const PartResult& result) const;
+
+  // Appends the staged bytes to `out`, a block at a time.
+  Status copy(const std::string& name, store::ObjectWriter& out) const;
+  Status copy_errors(const std::string& name, store::ObjectWriter& out) const;
+
+  void remove(const std::string& name) const;  // none there: fine
+
+ private:
+  std::filesystem::path file(const std::string& name, std::string_view suffix = "") const;
+
+  const std::filesystem::path folder_;
+};
+
+}  // namespace millrace::transform
