@@ -1,10 +1,11 @@
 // The engine alone: how fast a model loads, and how many sequences a second it computes for each
 // size of pack. Texts are tokenised beforehand and sorted by length, each thread has an encoder of
 // its own and takes the next pack; nothing else of the data path is there.
-//   engine_bench MODEL_FOLDER TEXTS [--threads N] [--isa NAME] [--sequences N] [--rounds N]
-//                [--tokens N,N,...]
-// TEXTS has one text a line. Prints one JSON line for the load and one for each pack size, which is
-// the median of the rounds.
+//   engine_bench MODEL_FOLDER TEXTS [--threads N] [--isa NAME] [--precision NAME] [--sequences N]
+//                [--rounds N] [--tokens N,N,...] [--samples on]
+// TEXTS has one text a line; a pack size of 0 means what jobs use. Prints one JSON line for the
+// load and one for each pack size, which is the median of the rounds; with --samples a last line
+// says where the time went (bench/sampler.h).
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -19,6 +20,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/limits.h"
+#include "bench/sampler.h"
 #include "model/text_classification_model.h"
 
 namespace {
@@ -26,6 +29,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using millrace::model::Encoder;
 using millrace::model::Encoding;
+using millrace::model::Precision;
 using millrace::model::TextClassificationModel;
 using Model = std::shared_ptr<const TextClassificationModel>;
 
@@ -33,10 +37,12 @@ struct Settings {
   std::string model;
   std::string texts;
   std::string isa;
+  Precision precision = Precision::kFp32;
   int threads = 2;
   int rounds = 3;
   size_t sequences = 872;
   std::vector<size_t> tokens = {64, 128, 192, 256, 384, 512, 1024};
+  bool samples = false;
 };
 
 double seconds_since(Clock::time_point start) {
@@ -134,6 +140,25 @@ void measure(const Model& model, const std::vector<Encoding>& rows, size_t token
   std::cout << line.dump() << std::endl;
 }
 
+bool parse_precision(const std::string& name, Precision* precision) {
+  for (const Precision one : {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
+    if (name != millrace::model::precision_name(one)) continue;
+    *precision = one;
+    return true;
+  }
+  return false;
+}
+
+std::vector<size_t> parse_sizes(const std::string& value) {
+  std::vector<size_t> sizes;
+  std::istringstream list(value);
+  for (std::string item; std::getline(list, item, ',');) {
+    const size_t size = std::strtoull(item.c_str(), nullptr, 10);
+    sizes.push_back(size == 0 ? millrace::limits::kPackTokensMax : size);
+  }
+  return sizes;
+}
+
 bool parse(int argc, char** argv, Settings* settings) {
   if (argc < 3 || argc % 2 == 0) return false;
   settings->model = argv[1];
@@ -150,11 +175,11 @@ bool parse(int argc, char** argv, Settings* settings) {
     } else if (flag == "--isa") {
       settings->isa = value;
     } else if (flag == "--tokens") {
-      settings->tokens.clear();
-      std::istringstream list(value);
-      for (std::string item; std::getline(list, item, ',');) {
-        settings->tokens.push_back(std::strtoull(item.c_str(), nullptr, 10));
-      }
+      settings->tokens = parse_sizes(value);
+    } else if (flag == "--samples") {
+      settings->samples = value == "on";
+    } else if (flag == "--precision") {
+      if (!parse_precision(value, &settings->precision)) return false;
     } else {
       return false;
     }
@@ -168,13 +193,15 @@ int main(int argc, char** argv) {
   Settings settings;
   if (!parse(argc, argv, &settings)) {
     std::cerr << "usage: engine_bench MODEL_FOLDER TEXTS [--threads N] [--isa NAME] "
-                 "[--sequences N] [--rounds N] [--tokens N,N,...]\n";
+                 "[--precision fp32|bf16|int8] [--sequences N] [--rounds N] [--tokens N,N,...] "
+                 "[--samples on]\n";
     return 2;
   }
   const auto start = Clock::now();
   const double cores_before = core_seconds();
   const auto model = TextClassificationModel::load(
-      settings.model, {.isa = settings.isa, .threads = settings.threads});
+      settings.model,
+      {.precision = settings.precision, .isa = settings.isa, .threads = settings.threads});
   if (!model) {
     std::cerr << settings.model << ": " << model.error().message << "\n";
     return 2;
@@ -192,6 +219,10 @@ int main(int argc, char** argv) {
     std::cerr << settings.texts << ": no texts\n";
     return 2;
   }
+  if (settings.samples) millrace::bench::start_sampling();
   for (const size_t tokens : settings.tokens) measure(*model, rows, tokens, settings);
+  if (settings.samples) {
+    std::cout << nlohmann::json{{"samples", millrace::bench::stop_sampling()}} << std::endl;
+  }
   return 0;
 }

@@ -10,11 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/peak.h"
 #include "nn/kernels.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace millrace::nn {
 namespace {
@@ -26,52 +23,10 @@ double thread_seconds() {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
-#if defined(__x86_64__)
-constexpr int kChains = 12;  // independent sums: more than latency times throughput of any core
-
-__attribute__((target("avx512f"), noinline)) void multiply_adds_avx512(int rounds) {
-  __m512 sum[kChains];
-  for (__m512& x : sum) x = _mm512_set1_ps(1.0F);
-  const __m512 factor = _mm512_set1_ps(0.999F);
-  for (int i = 0; i < rounds; ++i) {
-#pragma GCC unroll 12
-    for (int chain = 0; chain < kChains; ++chain) {
-      sum[chain] = _mm512_fmadd_ps(sum[chain], factor, factor);
-    }
-  }
-  for (const __m512& x : sum) benchmark::DoNotOptimize(x);
-}
-
-__attribute__((target("avx2,fma"), noinline)) void multiply_adds_avx2(int rounds) {
-  __m256 sum[kChains];
-  for (__m256& x : sum) x = _mm256_set1_ps(1.0F);
-  const __m256 factor = _mm256_set1_ps(0.999F);
-  for (int i = 0; i < rounds; ++i) {
-#pragma GCC unroll 12
-    for (int chain = 0; chain < kChains; ++chain) {
-      sum[chain] = _mm256_fmadd_ps(sum[chain], factor, factor);
-    }
-  }
-  for (const __m256& x : sum) benchmark::DoNotOptimize(x);
-}
-#endif
-
 // Floating-point operations per second at best; 0 where nothing is measured.
 double peak(const std::string& isa) {
-#if defined(__x86_64__)
-  if (isa != "avx512" && isa != "avx2") return 0;
-  constexpr int kRounds = 2000000;
-  double best = 0;
-  for (int i = 0; i < 8; ++i) {
-    const double begin = thread_seconds();
-    isa == "avx512" ? multiply_adds_avx512(kRounds) : multiply_adds_avx2(kRounds);
-    const double operations = 2.0 * kChains * kRounds * (isa == "avx512" ? 16 : 8);
-    best = std::max(best, operations / (thread_seconds() - begin));
-  }
-  return best;
-#else
-  return isa.empty() ? 0 : 0;
-#endif
+  const bool known = isa == "avx512" || isa == "avx2";
+  return known ? bench::peak_operations(bench::Arithmetic::kFp32, isa) : 0;
 }
 
 struct Isa {
