@@ -28,7 +28,8 @@ def engine(model, lines, precision="fp32", threads=None, dedup=False, isa=None):
     command += ["--dedup"] if dedup else []
     done = subprocess.run(command, capture_output=True, text=True, env=_environment(isa))
     if done.returncode != 0:
-        raise Refused(_last_line(done.stderr))
+        raise Refused(_last_line(done.stderr).removeprefix("millrace: ")
+                      .removeprefix(f"model {model}: "))
     result = json.loads(_last_line(done.stdout))
     if result["precision"] != precision:
         raise Refused(f"this CPU has no {precision}; the program fell back to "
