@@ -67,6 +67,7 @@ struct TransformSummary {
   std::uint64_t failed_records = 0;
   std::uint64_t truncated = 0;
   std::uint64_t duplicates = 0;
+  std::uint64_t cached = 0;  // answered from the setting "result-cache"
   std::uint64_t empty = 0;
   std::uint64_t invalid_utf8 = 0;
   std::uint64_t not_model_language = 0;

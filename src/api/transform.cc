@@ -49,6 +49,7 @@ TransformSummary to_summary(jobs::TransformOutcome outcome) {
   const handler::InvokeCounts& counts = outcome.report.counts;
   summary.truncated = counts.truncated;
   summary.duplicates = counts.duplicates;
+  summary.cached = counts.cached;
   summary.empty = counts.empty;
   summary.invalid_utf8 = counts.invalid_utf8;
   summary.not_model_language = counts.not_model_language;
@@ -76,6 +77,7 @@ Outcome<TransformSummary> run_transform(const TransformRequest& request) {
   const std::stop_callback stop(request.stop, [&job] { job.cancel.cancel(); });
   auto outcome = jobs::run_transform(job);
   if (!outcome) return api::to_failure(std::move(outcome).error());
+  for (const std::string& notice : outcome->notices) job.notice(notice);
   return to_summary(std::move(*outcome));
 }
 

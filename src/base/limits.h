@@ -72,6 +72,25 @@ constexpr size_t kSliceBytesMax = 64 * 1024;
 constexpr uint64_t kQueueBytesMax = 32 * kMiB;
 // Buffers of the JSON reader that one large record blew up are given back above this.
 constexpr size_t kReaderBytesKept = 1 * kMiB;
+// --- the result cache ---
+
+// What a folder keeps unless set: about 13 million short reviews.
+constexpr uint64_t kResultCacheBytes = 1024 * kMiB;
+constexpr uint64_t kResultCacheBytesMin = 16 * kMiB;
+constexpr uint64_t kResultCacheBytesMax = 16 * 1024 * kMiB;
+// A folder's bound in segments: room is made by forgetting one segment, a sixteenth of what is
+// kept.
+constexpr uint64_t kResultSegmentsInBound = 16;
+// Of a segment: 16 GiB are 128 files, which one process can hold open.
+constexpr uint64_t kResultSegmentBytesMax = 128 * kMiB;
+// The longest row (65,536 ids and types) with many values; longer ones are computed each time.
+constexpr size_t kResultEntryBytesMax = 1 * kMiB;
+// Entries that one job looks among: the index takes up to 16 bytes for each, 128 MiB, half of what
+// DistilBERT-base's weights take. Beyond it the oldest are computed again.
+constexpr size_t kResultEntriesMax = 8 * 1000 * 1000;
+
+// --- model folders ---
+
 // Header of a safetensors file. BERT-large has 40 KB; parsed, a header takes some ten times its
 // size.
 constexpr uint64_t kSafetensorsHeaderBytesMax = 16 * kMiB;

@@ -85,6 +85,7 @@ std::string summary_line(const jobs::TransformOutcome& outcome,
   json["resumed_records"] = report.resumed_records;
   json["truncated"] = report.counts.truncated;
   json["duplicates"] = report.counts.duplicates;
+  json["cached"] = report.counts.cached;
   json["empty"] = report.counts.empty;
   json["invalid_utf8"] = report.counts.invalid_utf8;
   json["not_model_language"] = report.counts.not_model_language;
@@ -128,6 +129,7 @@ int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
     if (!object.error.empty()) say(object.error);
   }
   say_warnings(outcome);
+  for (const std::string& notice : outcome.notices) say("note: " + notice);
   using Status = transform::JobReport::Status;
   const Status status = outcome.report.status;
   if (status != Status::kCompleted) {

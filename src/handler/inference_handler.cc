@@ -7,6 +7,7 @@ InvokeCounts& InvokeCounts::operator+=(const InvokeCounts& other) {
   rows += other.rows;
   truncated += other.truncated;
   duplicates += other.duplicates;
+  cached += other.cached;
   empty += other.empty;
   invalid_utf8 += other.invalid_utf8;
   not_model_language += other.not_model_language;

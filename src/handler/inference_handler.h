@@ -46,6 +46,7 @@ struct InvokeCounts {
   uint64_t rows = 0;
   uint64_t truncated = 0;
   uint64_t duplicates = 0;
+  uint64_t cached = 0;  // answered from the result cache
   uint64_t empty = 0;
   uint64_t invalid_utf8 = 0;
   uint64_t not_model_language = 0;
@@ -94,6 +95,9 @@ class InferenceHandler {
   virtual std::optional<std::chrono::steady_clock::time_point> first_inference() const {
     return std::nullopt;
   }
+
+  // What went otherwise than the user asked without failing any record; for the end of a job.
+  virtual std::vector<std::string> notices() const { return {}; }
 };
 
 }  // namespace millrace::handler

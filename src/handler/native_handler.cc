@@ -23,12 +23,15 @@ std::future<Result<InvokeReply>> refused(Error error) {
 
 class NativeHandler final : public InferenceHandler {
  public:
-  NativeHandler(std::shared_ptr<const NativeContext> context, int threads)
+  NativeHandler(std::shared_ptr<const NativeContext> context, int threads,
+                std::shared_ptr<ResultCache> results)
       : context_(std::move(context)),
-        scheduler_(
-            context_->model,
-            {.threads = threads, .embeddings = context_->options.output == OutputShape::kEmbedding},
-            [this] { return std::make_unique<Workspace>(context_->options); }) {
+        results_(std::move(results)),
+        scheduler_(context_->model,
+                   {.threads = threads,
+                    .embeddings = context_->options.output == OutputShape::kEmbedding,
+                    .results = results_},
+                   [this] { return std::make_unique<Workspace>(context_->options); }) {
     traits_.max_concurrent_transforms = kConcurrentTransforms;
     traits_.reads_records_alone = true;
     traits_.result_columns = context_->columns;
@@ -50,11 +53,18 @@ class NativeHandler final : public InferenceHandler {
   }
 
   std::optional<std::chrono::steady_clock::time_point> first_inference() const override {
-    return scheduler_.first_pack();
+    return scheduler_.first_inference();
+  }
+
+  std::vector<std::string> notices() const override {
+    const auto problem = results_ == nullptr ? std::nullopt : results_->problem();
+    if (!problem) return {};
+    return {"new results are not kept in the result cache: " + *problem};
   }
 
  private:
   const std::shared_ptr<const NativeContext> context_;
+  const std::shared_ptr<ResultCache> results_;
   HandlerTraits traits_;
   Scheduler scheduler_;  // last: its workers end first
 };
@@ -62,14 +72,27 @@ class NativeHandler final : public InferenceHandler {
 }  // namespace
 
 Result<std::unique_ptr<InferenceHandler>> make_native_handler(
-    std::shared_ptr<const model::TextClassificationModel> model, NativeOptions options,
-    int threads) {
+    std::shared_ptr<const model::TextClassificationModel> model, NativeOptions options, int threads,
+    std::shared_ptr<ResultCache> results) {
   if (model->tokenizer() == nullptr) {
     return fail(invalid_argument(
         "the model folder has no tokenizer (tokenizer.json, or vocab.txt): texts cannot be read"));
   }
   auto context = std::make_shared<const NativeContext>(std::move(model), std::move(options));
-  return std::make_unique<NativeHandler>(std::move(context), threads);
+  return std::make_unique<NativeHandler>(std::move(context), threads, std::move(results));
+}
+
+Result<std::shared_ptr<ResultCache>> open_result_cache(const model::TextClassificationModel& model,
+                                                       const NativeOptions& options,
+                                                       const std::filesystem::path& folder,
+                                                       uint64_t bytes_max) {
+  const model::ModelInfo& info = model.info();
+  return ResultCache::open(
+      {.folder = folder,
+       .identity = info.numeric_identity,
+       .labels = info.labels.size(),
+       .hidden = options.output == OutputShape::kEmbedding ? info.hidden_size : 0,
+       .bytes_max = bytes_max});
 }
 
 }  // namespace millrace::handler

@@ -122,6 +122,7 @@ Status NativeSlice::make_rows(Workspace& workspace, InvokeCounts* counts) {
 
 void NativeSlice::finish(Workspace& workspace) {
   result_.counts.duplicates += block.duplicates;
+  result_.counts.cached += block.cached;
   std::vector<std::string> read_messages = std::move(result_.messages);
   result_.messages.clear();
   size_t next_message = 0;

@@ -20,6 +20,8 @@ struct Scheduler::Worker {
   std::vector<uint32_t> groups;  // of the window, those that are encoded
   std::vector<float> logits;
   std::vector<float> embeddings;
+  ResultReader reader;
+  ResultBatch kept;
 };
 
 Scheduler::Scheduler(std::shared_ptr<const model::TextClassificationModel> model,
@@ -177,11 +179,14 @@ void Scheduler::prepare(Worker& worker, const std::vector<std::shared_ptr<Slice>
     }
     slice->prepare(*worker.workspace);
     RowBlock& block = slice->block;
-    const auto open = std::count_if(block.rows.begin(), block.rows.end(),
-                                    [](const RowBlock::Row& row) { return row.length > 0; });
     block.logits.resize(block.rows.size() * labels);
     if (options_.embeddings)
       block.embeddings.resize(block.rows.size() * model_->info().hidden_size);
+    if (options_.results != nullptr)
+      block.cached = options_.results->answer(&block, &worker.reader);
+    if (block.cached > 0) note_first_inference();
+    const auto open = std::count_if(block.rows.begin(), block.rows.end(),
+                                    [](const RowBlock::Row& row) { return row.open(); });
     slice->open_rows.store(static_cast<size_t>(open), std::memory_order_relaxed);
     if (open == 0) slice->finish(*worker.workspace);
   }
@@ -213,11 +218,18 @@ void Scheduler::run_pack(Worker& worker, const PackJob& job) {
   encode_and_deliver(worker, window);
 }
 
-std::optional<std::chrono::steady_clock::time_point> Scheduler::first_pack() const {
+std::optional<std::chrono::steady_clock::time_point> Scheduler::first_inference() const {
   using Clock = std::chrono::steady_clock;
-  const Clock::rep ticks = first_pack_.load();
+  const Clock::rep ticks = first_inference_.load();
   if (ticks == 0) return std::nullopt;
   return Clock::time_point(Clock::duration(ticks));
+}
+
+void Scheduler::note_first_inference() {
+  if (first_inference_.load(std::memory_order_relaxed) != 0) return;
+  std::chrono::steady_clock::rep none = 0;
+  first_inference_.compare_exchange_strong(
+      none, std::chrono::steady_clock::now().time_since_epoch().count());
 }
 
 void Scheduler::encode_and_deliver(Worker& worker, const Window& window) {
@@ -225,11 +237,7 @@ void Scheduler::encode_and_deliver(Worker& worker, const Window& window) {
   const size_t hidden = options_.embeddings ? model_->info().hidden_size : 0;
   worker.logits.resize(worker.groups.size() * labels);
   worker.embeddings.resize(worker.groups.size() * hidden);
-  if (first_pack_.load(std::memory_order_relaxed) == 0) {
-    std::chrono::steady_clock::rep none = 0;
-    first_pack_.compare_exchange_strong(
-        none, std::chrono::steady_clock::now().time_since_epoch().count());
-  }
+  note_first_inference();
   worker.encoder->forward({worker.ids, worker.token_type_ids, worker.offsets}, worker.logits.data(),
                           hidden > 0 ? worker.embeddings.data() : nullptr);
   for (size_t i = 0; i < worker.groups.size(); ++i) {
@@ -245,6 +253,24 @@ void Scheduler::encode_and_deliver(Worker& worker, const Window& window) {
       }
     }
   }
+  if (options_.results != nullptr) keep_results(worker, window);
+}
+
+// After delivery, when the slices may be gone: from the worker's own buffers.
+void Scheduler::keep_results(Worker& worker, const Window& window) {
+  const size_t labels = model_->info().labels.size();
+  const size_t hidden = options_.embeddings ? model_->info().hidden_size : 0;
+  worker.kept.clear();
+  for (size_t i = 0; i < worker.groups.size(); ++i) {
+    const size_t begin = worker.offsets[i];
+    const size_t length = worker.offsets[i + 1] - begin;
+    worker.kept.add({std::span(worker.ids).subspan(begin, length),
+                     std::span(worker.token_type_ids).subspan(begin, length),
+                     window.group(worker.groups[i])[0].hash},
+                    std::span(worker.logits).subspan(i * labels, labels),
+                    std::span(worker.embeddings).subspan(i * hidden, hidden));
+  }
+  options_.results->keep(worker.kept);
 }
 
 }  // namespace millrace::handler

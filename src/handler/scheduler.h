@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "handler/result_cache.h"
 #include "handler/slice.h"
 #include "handler/window.h"
 #include "handler/workspace.h"
@@ -29,6 +30,7 @@ struct SchedulerOptions {
   int threads = 1;
   bool embeddings = false;  // the encoder's final hidden states are wanted too
   bool deduplicate = true;
+  std::shared_ptr<ResultCache> results = nullptr;  // null: every row is computed
 };
 
 class Scheduler {
@@ -43,8 +45,8 @@ class Scheduler {
   // Queues the task. Blocks while kQueueBytesMax are queued (never when nothing is). Thread-safe.
   void submit(std::shared_ptr<Task> task);
 
-  // When the first pack went into an encoder.
-  std::optional<std::chrono::steady_clock::time_point> first_pack() const;
+  // When the first pack went into an encoder, or the first row took its result from the cache.
+  std::optional<std::chrono::steady_clock::time_point> first_inference() const;
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -65,6 +67,8 @@ class Scheduler {
   std::optional<PackJob> take_pack();
   void run_pack(Worker& worker, const PackJob& job);
   void encode_and_deliver(Worker& worker, const Window& window);
+  void keep_results(Worker& worker, const Window& window);
+  void note_first_inference();
   void close_window(Lock& lock);
   bool window_full() const;
   // Slices for one worker to prepare, from as many tasks as it takes to be worth the lock.
@@ -78,7 +82,7 @@ class Scheduler {
   const PackLimits pack_limits_;
   const std::function<std::unique_ptr<Workspace>()> make_workspace_;
 
-  std::atomic<std::chrono::steady_clock::rep> first_pack_{0};  // 0: none yet
+  std::atomic<std::chrono::steady_clock::rep> first_inference_{0};  // 0: none yet
 
   std::mutex mutex_;  // guards everything below
   std::condition_variable work_;

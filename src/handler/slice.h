@@ -21,6 +21,10 @@ struct RowBlock {
     uint32_t offset = 0;  // of its first id
     uint32_t length = 0;  // ids; 0: nothing for the encoder (an empty text that is left blank)
     uint64_t hash = 0;    // of ids and token-type ids
+    bool cached = false;  // has its result without the encoder
+
+    // Waits for the encoder.
+    bool open() const { return length > 0 && !cached; }
   };
 
   std::vector<int32_t> ids;
@@ -29,6 +33,7 @@ struct RowBlock {
   std::vector<float> logits;      // rows x labels; written by the encoder
   std::vector<float> embeddings;  // rows x H, where they are asked for
   uint64_t duplicates = 0;        // rows that take the result of an equal one
+  uint64_t cached = 0;            // rows that the result cache answered
 
   void add(std::span<const int32_t> row_ids, std::span<const uint8_t> row_types);
   void add_blank() { rows.emplace_back(); }

@@ -113,7 +113,7 @@ void plan_window(const PackLimits& limits, Window* window) {
   for (const auto& slice : window->slices) {
     const auto& rows = slice->block.rows;
     for (size_t i = 0; i < rows.size(); ++i) {
-      if (rows[i].length == 0) continue;
+      if (!rows[i].open()) continue;
       window->order.push_back(
           {slice.get(), static_cast<uint32_t>(i), rows[i].length, rows[i].hash});
     }

@@ -22,7 +22,7 @@ struct RowRef {
 
 struct Window {
   std::vector<std::shared_ptr<Slice>> slices;  // keeps the rows alive
-  size_t rows = 0;                             // with ids
+  size_t rows = 0;                             // that wait for the encoder
   size_t bytes = 0;                            // of ids
 
   // After plan_window: groups of equal rows by falling length, and packs of groups.

@@ -27,8 +27,15 @@ Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings&
 Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
                                           const JobSettings& settings) {
   MR_ASSIGN(LoadedModel loaded, load_model(artifact, settings));
-  auto made =
-      handler::make_native_handler(loaded.model, std::move(loaded.options), settings.threads);
+  std::shared_ptr<handler::ResultCache> results;
+  if (!settings.result_cache.empty()) {
+    auto opened = handler::open_result_cache(*loaded.model, loaded.options, settings.result_cache,
+                                             settings.result_cache_bytes);
+    if (!opened) return fail(invalid_argument("--result-cache: " + opened.error().message));
+    results = std::move(*opened);
+  }
+  auto made = handler::make_native_handler(loaded.model, std::move(loaded.options),
+                                           settings.threads, std::move(results));
   if (!made) return fail(std::move(made).error().within("model " + artifact.name));
   return LoadedHandler{std::move(*made), std::move(loaded.model)};
 }

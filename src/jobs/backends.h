@@ -28,7 +28,8 @@ struct LoadedHandler {
   std::shared_ptr<const model::TextClassificationModel> model;
 };
 
-// Loads the artefact's model for `settings` (precision, ISA, threads, native options).
+// Loads the artefact's model for `settings` (precision, ISA, threads, native options) and opens the
+// result cache that they name.
 Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
                                           const JobSettings& settings);
 

@@ -50,6 +50,12 @@ std::vector<JobOption> make_table() {
       {"THREADS", "N", "Encoder threads (default: one for each core)", true},
       {"ISA", "reference|avx2|avx512|neon", "Forces a lower instruction set; results stay the same",
        true},
+      {"RESULT_CACHE", "DIR",
+       "Keeps what the model computes in DIR, so that a re-run over grown data computes only what "
+       "is new",
+       true},
+      {"RESULT_CACHE_BYTES", "N",
+       "Size of DIR at most; what was used longest ago is forgotten (default: 1 GiB)", true},
       {"WORK_DIR", "PATH", "Where jobs keep plan, journal and staged parts", true},
       {"PROGRESS", "auto|bar|json|none", "Progress on stderr (default: auto)", true},
       {"PROFILE", "NAME", "AWS profile for S3", true},

@@ -153,6 +153,13 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
       static_cast<int>(check.number("THREADS", 1, 1024).value_or(static_cast<uint64_t>(cores)));
   out.isa = check.text("ISA");
   out.work_dir = check.text("WORK_DIR");
+  out.result_cache = check.text("RESULT_CACHE");
+  if (out.result_cache.starts_with("s3://")) {
+    check.reject(settings.at("RESULT_CACHE"), "a local folder");
+  }
+  out.result_cache_bytes =
+      check.number("RESULT_CACHE_BYTES", limits::kResultCacheBytesMin, limits::kResultCacheBytesMax)
+          .value_or(limits::kResultCacheBytes);
   out.progress = check.one_of("PROGRESS", "auto", {"auto", "bar", "json", "none"});
   out.profile = check.text("PROFILE");
   out.region = check.text("REGION");

@@ -37,6 +37,8 @@ struct JobSettings {
   int threads = 1;
   std::string isa;
   std::string work_dir;
+  std::string result_cache;  // "": none
+  uint64_t result_cache_bytes = 0;
   std::string progress = "auto";
   std::string profile, region, endpoint_url;
 

@@ -105,14 +105,24 @@ std::vector<std::string> keys_of(const transform::Plan& plan) {
   return keys;
 }
 
-Status check_work_folder(const fs::path& work, const OutputLocation& output) {
-  if (output.root.kind != store::Location::Kind::kFile) return {};
-  const fs::path root = fs::path(output.root.path).lexically_normal();
-  const fs::path inside = work.lexically_normal().lexically_relative(root);
-  if (!output.is_object && !inside.empty() && *inside.begin() != "..") {
-    return fail(invalid_argument(
-        fmt::format("--work-dir: {} lies below the output {}", work.string(), root.string())));
-  }
+// Neither our own folders below the output, nor what we keep among the inputs of the next run.
+Status check_outside(const char* flag, const fs::path& folder, const char* what,
+                     const store::Location& root) {
+  if (root.kind != store::Location::Kind::kFile) return {};
+  const fs::path normal = fs::path(root.path).lexically_normal();
+  const fs::path inside = fs::absolute(folder).lexically_normal().lexically_relative(normal);
+  if (inside.empty() || *inside.begin() == "..") return {};
+  return fail(invalid_argument(
+      fmt::format("{}: {} lies below the {} {}", flag, folder.string(), what, normal.string())));
+}
+
+Status check_folders(const JobSettings& settings, const fs::path& work, const InputLocation& input,
+                     const OutputLocation& output) {
+  if (!output.is_object) MR_TRY(check_outside("--work-dir", work, "output", output.root));
+  if (settings.result_cache.empty()) return {};
+  const fs::path cache = settings.result_cache;
+  if (!output.is_object) MR_TRY(check_outside("--result-cache", cache, "output", output.root));
+  if (!input.is_object) MR_TRY(check_outside("--result-cache", cache, "input", input.root));
   return {};
 }
 
@@ -173,7 +183,7 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   MR_TRY(check_apart(source.location, output, settings.output));
   MR_ASSIGN(const auto output_store, make_store(output.root, settings, request.cancel));
   MR_ASSIGN(const fs::path work, work_folder(request, settings));
-  MR_TRY(check_work_folder(work, output));
+  MR_TRY(check_folders(settings, work, source.location, output));
   name_outputs(output, &source.plan);
 
   // From here on everything is known: what to run, over which objects, and where results will lie.
@@ -191,6 +201,7 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
             transform::run_transform_job(job, *source.store, *output_store, *loaded->handler,
                                          outcome.work_area, request.progress, request.cancel));
   outcome.first_inference = loaded->handler->first_inference();
+  outcome.notices = loaded->handler->notices();
   return outcome;
 }
 

@@ -36,6 +36,8 @@ struct TransformOutcome {
   model::ModelInfo model;
   // When the model began to compute; nullopt where it never did.
   std::optional<std::chrono::steady_clock::time_point> first_inference;
+  // What went otherwise than asked, but for what the report says.
+  std::vector<std::string> notices;
   std::filesystem::path work_area;  // still there unless the job is Completed
 };
 

@@ -81,6 +81,7 @@ std::string counts_field(const handler::InvokeCounts& counts) {
     text += std::to_string(n) + ",";
   }
   for (uint64_t n : counts.cleaned) text += std::to_string(n) + ",";
+  text += std::to_string(counts.cached) + ",";
   return text;
 }
 
@@ -89,6 +90,7 @@ handler::InvokeCounts parse_counts(std::string_view text) {
   std::vector<uint64_t*> into = {&counts.rows,  &counts.truncated,    &counts.duplicates,
                                  &counts.empty, &counts.invalid_utf8, &counts.not_model_language};
   for (uint64_t& n : counts.cleaned) into.push_back(&n);
+  into.push_back(&counts.cached);
   for (uint64_t* n : into) {
     const size_t comma = text.find(',');
     if (comma == std::string_view::npos) break;
