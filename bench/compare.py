@@ -175,8 +175,7 @@ class Comparison:
         self.results.append(result)
         say(f"preparing {name}")
         try:
-            with self.turns.preparing():
-                engine = start(row, self.model, self.isa)
+            engine = start(row, self.model, self.isa)
             result["version"] = getattr(engine, "version", None)
             for set_name, data in self.sets.items():
                 if set_name in ONLY_IN.get(row[2], self.sets):
@@ -242,8 +241,9 @@ def parse():
     parser.add_argument("--every", type=int, metavar="N", help="only every Nth text (default: 1)")
     parser.add_argument("--isa", metavar="NAME",
                         help="hold Millrace and the engines on oneDNN to it (avx2)")
-    parser.add_argument("--lock", metavar="FILE",
-                        help="hold this lock (flock) while measuring, to take turns with others")
+    parser.add_argument("--under", metavar="COMMAND",
+                        help="measure while this command runs, to take turns with others: "
+                             "'flock FILE'")
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 5)
     arguments.every = arguments.every or (QUICK_EVERY if arguments.quick else 1)
@@ -254,7 +254,7 @@ def main():
     arguments = parse()
     WORK.mkdir(parents=True, exist_ok=True)
     sets = make_sets(arguments.sets.split(","), arguments.every)
-    comparison = Comparison(sets, machine.Turns(arguments.lock), arguments.isa)
+    comparison = Comparison(sets, machine.Turns(arguments.under), arguments.isa)
     for row in ROWS:
         if wanted(row, arguments.only):
             comparison.prepare(row)

@@ -1,9 +1,9 @@
 """What a result must say of the machine and the program that gave it, and how programs of bench/
 take turns with others on that machine."""
 import contextlib
-import fcntl
 import os
 import pathlib
+import shlex
 import subprocess
 import time
 
@@ -14,7 +14,7 @@ WORK = CACHE / "millrace-dev" / "bench"
 RESULTS = ROOT / "bench/results"
 THREADS = len(os.sched_getaffinity(0))
 _FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "asimddp")
-_LOCK_SECONDS = 45
+_HOLD_SECONDS = 40
 
 
 def _cpu_fields():
@@ -62,33 +62,28 @@ def describe():
 
 
 class Turns:
-    """With a lock file, preparation (loading, converting) holds it shared, measurements exclusive,
-    for so long at a time as others can wait; without one, nothing is held."""
+    """Measurements on a machine that others use too: `under` is a command that keeps it quiet while
+    the command given to it runs, as `flock FILE` does where the others take that lock. It is held
+    for so long at a time as others can wait. Without one, nothing is held."""
 
-    def __init__(self, path):
-        self._file = open(path, "a") if path else None
-        self._since = None
-
-    @contextlib.contextmanager
-    def preparing(self):
-        self.release()
-        if self._file:
-            fcntl.flock(self._file, fcntl.LOCK_SH)
-        try:
-            yield
-        finally:
-            self.release()
+    def __init__(self, under):
+        self._under = shlex.split(under) if under else []
+        self._held = None
+        self._since = 0.0
 
     @contextlib.contextmanager
     def measuring(self):
-        if self._file and self._since is None:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+        if self._under and self._held is None:
+            self._held = subprocess.Popen([*self._under, "sh", "-c", "echo; exec cat >/dev/null"],
+                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._held.stdout.readline()  # it runs: the machine is ours
             self._since = time.monotonic()
         yield
-        if self._since is not None and time.monotonic() - self._since > _LOCK_SECONDS:
+        if time.monotonic() - self._since > _HOLD_SECONDS:
             self.release()
 
     def release(self):
-        if self._file:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._since = None
+        if self._held is not None:
+            self._held.stdin.close()
+            self._held.wait()
+            self._held = None

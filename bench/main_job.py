@@ -1,7 +1,7 @@
 """Measures the main job: the engine against ONNX Runtime, end to end against the engine alone,
 memory over a large file, and the time from process start to the first record in the encoder.
 
-    bench/run main_job.py [engine] [end-to-end] [memory] [startup]     (all four when none is named)
+    bench/run main_job.py [engine] [end-to-end] [memory] [small-memory] [startup]   (or all of them)
 
 Prints one line for each figure and writes them to bench/results/ with CPU, version and commit.
 """
@@ -27,7 +27,7 @@ def base_model():
 
 
 def tiny_model():
-    return random_model.make_model(WORK / "distilbert-tiny-random", random_model.TINY,
+    return random_model.make_model(WORK / "distilbert-smallest-random", random_model.TINY,
                                    bench_texts.tokenizer_folder())
 
 
@@ -79,15 +79,20 @@ def measure_end_to_end(results, arguments):
 
 
 def measure_memory(results, arguments):
-    """Peak resident memory: base shape over 1 GB for 5 minutes; tiny model over 1 GB and 10 MB."""
+    """Peak resident memory of the DistilBERT-base shape over 1 GB, stopped after 5 minutes."""
     big = bench_texts.big_jsonl(WORK / "reviews-1g.jsonl", GIB)
-    small = bench_texts.big_jsonl(WORK / "reviews-10m.jsonl", 10 << 20)
     for precision in arguments.precision:
         try:
             run = Job(base_model(), big, "--precision", precision, stop_after=MEMORY_RUN_SECONDS)
             results[f"peak_mb_base_{precision}_1gb"] = run.peak_mb
         except millrace_runs.Refused as refusal:
             results[f"peak_mb_base_{precision}_1gb"] = f"not run: {refusal}"
+
+
+def measure_small_memory(results, arguments):
+    """Peak resident memory of a tiny model: over 1 GB to its end, and over 10 MB."""
+    big = bench_texts.big_jsonl(WORK / "reviews-1g.jsonl", GIB)
+    small = bench_texts.big_jsonl(WORK / "reviews-10m.jsonl", 10 << 20)
     tiny_small = Job(tiny_model(), small)
     tiny_big = Job(tiny_model(), big)
     results["peak_mb_tiny_10mb"] = tiny_small.peak_mb
@@ -106,7 +111,7 @@ def measure_startup(results, arguments):
 
 
 MEASURES = {"engine": measure_engine, "end-to-end": measure_end_to_end, "memory": measure_memory,
-            "startup": measure_startup}
+            "small-memory": measure_small_memory, "startup": measure_startup}
 
 
 def parse():
@@ -117,15 +122,16 @@ def parse():
     parser.add_argument("--every", type=int, default=1, help="only every Nth text")
     parser.add_argument("--precision", action="append", choices=PRECISIONS,
                         help="for end-to-end and memory (default: all)")
-    parser.add_argument("--lock", metavar="FILE",
-                        help="hold this lock (flock) while measuring, to take turns with others")
+    parser.add_argument("--under", metavar="COMMAND",
+                        help="measure while this command runs, to take turns with others: "
+                             "'flock FILE'")
     arguments = parser.parse_args()
     unknown = set(arguments.measures) - set(MEASURES)
     if unknown:
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
     arguments.measures = arguments.measures or list(MEASURES)
     arguments.precision = arguments.precision or list(PRECISIONS)
-    arguments.turns = machine.Turns(arguments.lock)
+    arguments.turns = machine.Turns(arguments.under)
     return arguments
 
 

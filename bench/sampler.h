@@ -1,4 +1,4 @@
-// Where a program spends its time: the instruction pointer, taken every few milliseconds of
+// Where a program spends its time: the innermost functions, taken every few milliseconds of
 // processor time on whichever thread runs. Costs the measured code nothing and needs no tools.
 #pragma once
 
@@ -8,8 +8,9 @@ namespace millrace::bench {
 
 // Starts sampling the whole process; once.
 void start_sampling();
-// Stops, and gives [[offset, samples], ...]: offsets into the executable's image, as `nm` prints
-// them; -1 for whatever lies outside it (the C library).
+// Stops, and gives [[[offset, ...], samples], ...]: where the thread was, then where its callers
+// were, as offsets into the executable's image, which is what `nm` prints; -1 for whatever lies
+// outside it (the C library).
 nlohmann::ordered_json stop_sampling();
 
 }  // namespace millrace::bench

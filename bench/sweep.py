@@ -1,13 +1,14 @@
 """The engine alone over lengths 4 to 512 and over threads, in each precision: tokens/s, share of
 what this CPU can do, where the time goes, and what a second core brings.
 
-    bench/sweep [--precision NAME]... [--lengths N,...] [--threads N,...] [--tokens N] [--lock FILE]
+    bench/sweep [--precision NAME]... [--lengths N,...] [--threads N,...] [--under COMMAND]
 
 The limit is what the multiply-adds of the model would take at the peak that bench/peak_bench
 measures: those of the linear layers in the precision's own arithmetic, those of attention in fp32,
 with the last layer computed for the first token only, as the program does.
 """
 import argparse
+import bisect
 import json
 import re
 import subprocess
@@ -23,11 +24,9 @@ from machine import ROOT, THREADS, WORK
 BUILD = ROOT / "build/release/bench"
 PRECISIONS = ("fp32", "bf16", "int8")
 SHAPE = random_model.BASE
-# The stage of a sampled function, by its name; the first that fits.
-STAGES = [("attention", r"attention|attend|softmax|scores|values_of|context"),
-          ("linear layers", r"linear|gemm|panel|micro|tile|dot|product|quanti|gelu|activat"),
-          ("LayerNorm", r"norm"),
-          ("embeddings", r"embed|copy_row|half|bfloat")]
+# The stage of a sample: the first whose word is in the name of a function on its stack.
+STAGES = [("attention", r"attention"), ("linear layers", r"linear|quantize"),
+          ("LayerNorm", r"norm"), ("embeddings", r"embed|copy_row"), ("activation", r"activate")]
 
 
 def linear_operations(tokens, sequences):
@@ -85,39 +84,43 @@ def symbols():
     return found
 
 
-def function_counts(samples):
-    """Samples by the name of the function, most first."""
-    table, counts, at = symbols(), {}, 0
-    for offset, count in samples:
-        if offset < 0:
-            name = "(C library)"
-        else:
-            while at + 1 < len(table) and table[at + 1][0] <= offset:
-                at += 1
-            name = re.sub(r"\(.*", "", table[at][1].replace("(anonymous namespace)::", ""))
-        counts[name] = counts.get(name, 0) + count
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+def short_name(name):
+    return re.sub(r"[<(].*", "", name.replace("(anonymous namespace)::", "")).split("::")[-1]
 
 
-def stage_of(function):
-    name = function.lower().split("::")[-1]
-    return next((stage for stage, words in STAGES if re.search(words, name)), "rest")
+def stacks(samples):
+    """[([function, its caller, ...], samples)]."""
+    table = symbols()
+    offsets = [offset for offset, _ in table]
+
+    def name(offset):
+        return "(C library)" if offset < 0 else table[bisect.bisect(offsets, offset) - 1][1]
+
+    return [([short_name(name(offset)) for offset in frames], count) for frames, count in samples]
+
+
+def stage_of(functions):
+    """A product of attention goes through the same tiles as one of a linear layer."""
+    called = " ".join(functions).lower()
+    return next((stage for stage, word in STAGES if re.search(word, called)), "rest")
 
 
 def stages(samples):
     """Share of the processor time by stage, and by function for those above one in a hundred."""
-    counts = function_counts(samples)
-    total = sum(counts.values()) or 1
-    shares = {}
-    for name, count in counts.items():
-        shares[stage_of(name)] = shares.get(stage_of(name), 0) + count / total
-    return shares, {name: n / total for name, n in counts.items() if n / total >= 0.01}
+    shares, innermost = {}, {}
+    total = sum(count for _, count in samples) or 1
+    for functions, count in stacks(samples):
+        stage = stage_of(functions)
+        shares[stage] = shares.get(stage, 0) + count / total
+        innermost[functions[0]] = innermost.get(functions[0], 0) + count / total
+    ordered = sorted(innermost.items(), key=lambda item: -item[1])
+    return shares, {name: share for name, share in ordered if share >= 0.01}
 
 
 class Sweep:
     def __init__(self, arguments):
         self.arguments = arguments
-        self.turns = machine.Turns(arguments.lock)
+        self.turns = machine.Turns(arguments.under)
         self.model = random_model.make_model(WORK / "distilbert-base-random", random_model.BASE,
                                              bench_texts.tokenizer_folder())
         self.tokenizer = bench_texts.load_tokenizer()
@@ -219,8 +222,9 @@ def parse():
                         help="of each length (default: %(default)s)")
     parser.add_argument("--every", type=int, default=1, help="only every Nth SST-2 sentence")
     parser.add_argument("--isa", help="force a lower instruction set (avx2)")
-    parser.add_argument("--lock", metavar="FILE",
-                        help="hold this lock (flock) while measuring, to take turns with others")
+    parser.add_argument("--under", metavar="COMMAND",
+                        help="measure while this command runs, to take turns with others: "
+                             "'flock FILE'")
     arguments = parser.parse_args()
     arguments.precision = arguments.precision or list(PRECISIONS)
     return arguments
