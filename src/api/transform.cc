@@ -1,6 +1,8 @@
 // run_transform of the C++ library: the job runner behind standard types.
 #include "millrace/transform.h"
 
+#include <mutex>
+
 #include "api/convert.h"
 #include "jobs/run_transform.h"
 
@@ -36,7 +38,7 @@ TransformSummary to_summary(jobs::TransformOutcome outcome) {
   summary.status = to_status(outcome.report.status);
   summary.job_name = std::move(outcome.job_name);
   summary.model_name = std::move(outcome.model_name);
-  summary.numeric_identity = std::move(outcome.model.numeric_identity);
+  if (outcome.model) summary.numeric_identity = std::move(outcome.model->numeric_identity);
   for (transform::ObjectReport& object : outcome.report.objects) {
     summary.objects.push_back({.input = std::move(object.input),
                                .output = std::move(object.output),
@@ -71,7 +73,9 @@ Outcome<TransformSummary> run_transform(const TransformRequest& request) {
   job.progress = [&request](const transform::Progress& progress) {
     if (request.on_progress) request.on_progress(to_progress(progress));
   };
-  job.notice = [&request](std::string_view text) {
+  std::mutex noticing;  // the user's function is called by one thread at a time
+  job.notice = [&](std::string_view text) {
+    const std::lock_guard lock(noticing);
     if (request.on_notice) request.on_notice(text);
   };
   const std::stop_callback stop(request.stop, [&job] { job.cancel.cancel(); });

@@ -29,6 +29,17 @@ Md5Digest md5(std::string_view bytes) {
   return digest<16>(EVP_md5(), bytes);
 }
 
+std::string base64(std::string_view bytes) {
+  // What EVP_EncodeBlock counts with is an int; what is encoded here are names and keys.
+  MR_CHECK(bytes.size() < (1U << 30));
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // it writes a final zero, too
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                   reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   static_cast<int>(bytes.size()));
+  text.resize(static_cast<size_t>(size));
+  return text;
+}
+
 std::string sha1_hex(std::string_view bytes) {
   return hex(digest<20>(EVP_sha1(), bytes));
 }

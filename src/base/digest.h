@@ -19,6 +19,9 @@ Md5Digest md5(std::string_view bytes);
 std::string sha1_hex(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
 
+// With padding.
+std::string base64(std::string_view bytes);
+
 // Lower-case hexadecimal.
 std::string hex(std::string_view bytes);
 template <size_t N>

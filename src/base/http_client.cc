@@ -4,6 +4,8 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <mutex>
 
 #include "base/check.h"
@@ -28,7 +30,8 @@ struct Transfer {
   const CancelToken* cancel = nullptr;
   HttpReply reply;
   uint64_t body_bytes = 0;
-  Status stopped;  // why a callback ended the request
+  size_t sent_bytes = 0;  // of a chunked body
+  Status stopped;         // why a callback ended the request
 };
 
 long status_of(CURL* handle) {
@@ -76,6 +79,23 @@ size_t take_body(char* data, size_t, size_t size, void* user) {
   return transfer.stopped ? size : CURL_WRITEFUNC_ERROR;
 }
 
+size_t give_body(char* data, size_t, size_t room, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  const std::string_view rest = transfer.request->body.substr(transfer.sent_bytes);
+  const size_t size = std::min(room, rest.size());
+  std::copy_n(rest.data(), size, data);
+  transfer.sent_bytes += size;
+  return size;
+}
+
+// curl sends a body again where a kept connection turned out to be closed.
+int seek_body(void* user, curl_off_t offset, int origin) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
+  transfer.sent_bytes = static_cast<size_t>(offset);
+  return CURL_SEEKFUNC_OK;
+}
+
 int watch_cancel(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<Transfer*>(user)->cancel->cancelled() ? 1 : 0;
 }
@@ -103,12 +123,16 @@ Result<HeaderList> header_list(const HttpRequest& request) {
     MR_TRY(add_header(&list, value.empty() ? name + ";" : name + ": " + value));
   }
   if (!has_type) MR_TRY(add_header(&list, "Content-Type:"));
+  if (request.chunked) MR_TRY(add_header(&list, "Transfer-Encoding: chunked"));
   return list;
 }
 
 void set_method(CURL* handle, const HttpRequest& request) {
   if (request.method == "HEAD") {
     curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
+  } else if (request.chunked) {
+    curl_easy_setopt(handle, CURLOPT_POST, 1L);
+    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   } else if (!request.body.empty() || request.method == "PUT" || request.method == "POST") {
     curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.empty() ? "" : request.body.data());
     curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -138,6 +162,7 @@ void set_connection(CURL* handle, const HttpRequest& request, const HttpOptions&
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(idle));
   if (request.fresh_connection) curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
+  if (request.accept_gzip) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, "gzip");
   if (request.direct) curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
   if (!options.ca_bundle.empty()) {
     curl_easy_setopt(handle, CURLOPT_CAINFO, options.ca_bundle.c_str());
@@ -149,6 +174,10 @@ void set_callbacks(CURL* handle, Transfer* transfer) {
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, transfer);
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, transfer);
+  curl_easy_setopt(handle, CURLOPT_READFUNCTION, give_body);
+  curl_easy_setopt(handle, CURLOPT_READDATA, transfer);
+  curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, seek_body);
+  curl_easy_setopt(handle, CURLOPT_SEEKDATA, transfer);
   curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, watch_cancel);
   curl_easy_setopt(handle, CURLOPT_XFERINFODATA, transfer);
   curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
@@ -162,8 +191,13 @@ Error error_of(CURLcode code, const char* detail, const Transfer& transfer) {
   switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
       return cancelled(what + "cancelled");
-    case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
+      // Also curl's word for an answer that is not HTTP.
+      if (std::string_view(detail).find("HTTP/0.9") != std::string_view::npos) {
+        return unavailable(what + "the answer is not HTTP");
+      }
+      [[fallthrough]];
+    case CURLE_URL_MALFORMAT:
       return invalid_argument(what + why);
     case CURLE_PEER_FAILED_VERIFICATION:
       return invalid_argument(what + "the server's certificate is not trusted: " + why +

@@ -32,7 +32,9 @@ struct HttpRequest {
   // On a kept connection that the server has closed meanwhile, curl sends a request again by
   // itself. Not where a request that was carried out twice would leave something behind.
   bool fresh_connection = false;
-  bool direct = false;  // never through a proxy (link-local services)
+  bool direct = false;       // never through a proxy (link-local services)
+  bool chunked = false;      // the body goes in chunks, without a Content-Length
+  bool accept_gzip = false;  // asks for gzip and unpacks it; limits are of what is unpacked
 };
 
 struct HttpReply {

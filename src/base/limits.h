@@ -114,6 +114,28 @@ constexpr uint64_t kModelLabelsMax = 65536;
 constexpr uint64_t kModelBytesMax = 16 * 1024 * kMiB;
 constexpr uint64_t kModelEntriesMax = 100000;
 
+// --- model servers (the container contract) ---
+
+// SageMaker's own: InvocationsTimeoutInSeconds and InvocationsMaxRetries when nobody sets them, how
+// long a server may take to answer /ping at all, and for one answer to it.
+constexpr int64_t kInvocationTimeoutSeconds = 600;
+constexpr int kInvocationRetries = 3;
+constexpr int64_t kPingTimeoutSeconds = 30 * 60;
+constexpr int64_t kPingRequestMs = 2000;
+// It is asked about each second, as by SageMaker; at first more often, because small servers start
+// in a fraction of one.
+constexpr int64_t kPingFirstDelayMs = 50;
+constexpr int64_t kPingDelayMs = 1000;
+// Asked once, after the server said that it is ready.
+constexpr int64_t kExecutionParametersMs = 10000;
+constexpr size_t kModelServerTextBytesMax = 64 * 1024;
+// A thread and a connection each.
+constexpr uint32_t kConcurrentTransformsMax = 1000;
+// A reply is held whole: under the default payload of 6 MiB a model may write 16 bytes for a byte.
+constexpr size_t kReplyBytesMax = 100 * kMiB;
+// How much of a refusing reply an error message quotes: some twenty lines of a traceback.
+constexpr size_t kReplyExcerptBytesMax = 2048;
+
 // --- files ---
 
 // NAME_MAX of every file system in use.

@@ -97,9 +97,11 @@ std::string summary_line(const jobs::TransformOutcome& outcome,
     json["startup_seconds"] = std::round(startup.count() * 1000) / 1000;
   }
   json["model"] = outcome.model_name;
-  json["model_digest"] = outcome.model.digest;
-  json["precision"] = model::precision_name(outcome.model.precision);
-  json["isa"] = outcome.model.isa;
+  if (outcome.model) {
+    json["model_digest"] = outcome.model->digest;
+    json["precision"] = model::precision_name(outcome.model->precision);
+    json["isa"] = outcome.model->isa;
+  }
   json["job_name"] = outcome.job_name;
   return json.dump() + "\n";
 }
@@ -109,14 +111,14 @@ constexpr double kLanguageWarningShare = 0.05;
 
 void say_warnings(const jobs::TransformOutcome& outcome) {
   const auto& counts = outcome.report.counts;
-  if (counts.rows == 0) return;
+  if (counts.rows == 0 || !outcome.model) return;
   const double share =
       static_cast<double>(counts.not_model_language) / static_cast<double>(counts.rows);
   if (share > kLanguageWarningShare) {
     say(
         fmt::format("warning: {:.0f}% of the texts look outside the model's languages ({}); their "
                     "labels are not to be trusted",
-                    share * 100, fmt::join(outcome.model.languages, ", ")));
+                    share * 100, fmt::join(outcome.model->languages, ", ")));
   }
   if (counts.truncated > 0) {
     say(fmt::format("note: {} texts were longer than the model reads and were truncated",

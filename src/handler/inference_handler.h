@@ -14,6 +14,7 @@
 
 #include "base/cancel.h"
 #include "base/result.h"
+#include "record/format.h"
 #include "record/record_span.h"
 
 namespace millrace::handler {
@@ -69,7 +70,8 @@ struct InvokeReply {
 // What the handler states of itself, as /execution-parameters does, and what it can do more.
 struct HandlerTraits {
   std::optional<uint32_t> max_concurrent_transforms;
-  std::optional<uint64_t> max_payload_bytes;
+  std::optional<uint64_t> max_payload_in_mb;
+  std::optional<record::BatchStrategy> batch_strategy;
   // Each record is answered alone, whatever stands beside it: mini-batches may then be cut anywhere
   // (an unlimited payload needs no unlimited request) and line ends do not matter.
   bool reads_records_alone = false;

@@ -1,5 +1,9 @@
 #include "jobs/backends.h"
 
+#include <fmt/format.h>
+
+#include "base/uri.h"
+#include "handler/http_handler.h"
 #include "handler/native_handler.h"
 
 namespace millrace::jobs {
@@ -11,7 +15,44 @@ model::Precision precision_of(const std::string& name) {
   return model::Precision::kFp32;
 }
 
+handler::HttpHandlerOptions http_options(const JobSettings& settings, const Notice& notice) {
+  handler::HttpHandlerOptions options;
+  options.endpoint.notice = notice;
+  if (settings.ping_timeout_seconds) {
+    options.endpoint.ping_timeout = std::chrono::seconds(*settings.ping_timeout_seconds);
+  }
+  options.max_concurrent_transforms = settings.max_concurrent_transforms;
+  if (settings.invocation_timeout_seconds) {
+    options.invocation_timeout = std::chrono::seconds(*settings.invocation_timeout_seconds);
+  }
+  if (settings.invocation_retries) {
+    options.invocation_retries = static_cast<int>(*settings.invocation_retries);
+  }
+  options.chunked = settings.max_payload_in_mb == 0U;
+  return options;
+}
+
+Result<LoadedHandler> load_http_handler(const JobSettings& settings, const Notice& notice,
+                                        const CancelToken& cancel) {
+  auto url = parse_endpoint_url(settings.model);
+  if (!url) return fail(std::move(url).error().within("model " + settings.model));
+  handler::HttpHandlerOptions options = http_options(settings, notice);
+  options.endpoint.url = url->text();
+  MR_ASSIGN(auto made, handler::make_http_handler(std::move(options), cancel));
+  return LoadedHandler{std::move(made), nullptr};
+}
+
 }  // namespace
+
+bool is_model_url(const std::string& model) {
+  return model.starts_with("http://") || model.starts_with("https://");
+}
+
+Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSettings& settings,
+                                   const Notice& notice, const CancelToken& cancel) {
+  if (is_model_url(settings.model)) return load_http_handler(settings, notice, cancel);
+  return load_native_handler(artifact, settings);
+}
 
 Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings& settings) {
   const model::LoadOptions options{precision_of(settings.precision), settings.isa,

@@ -2,8 +2,10 @@
 // job runner that names concrete classes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/cancel.h"
 #include "handler/inference_handler.h"
@@ -25,8 +27,19 @@ Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings&
 // A model made ready, and what a summary says of it.
 struct LoadedHandler {
   std::unique_ptr<handler::InferenceHandler> handler;
-  std::shared_ptr<const model::TextClassificationModel> model;
+  std::shared_ptr<const model::TextClassificationModel> model;  // null: not the native one
 };
+
+// Told what a user should know and is no error.
+using Notice = std::function<void(std::string_view)>;
+
+// "http://host:port": --model names a server that runs already.
+bool is_model_url(const std::string& model);
+
+// Makes ready what `settings` name: a model server (waits until it is ready, see
+// handler/http_handler.h), or the native model in the artefact's folder.
+Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSettings& settings,
+                                   const Notice& notice, const CancelToken& cancel);
 
 // Loads the artefact's model for `settings` (precision, ISA, threads, native options) and opens the
 // result cache that they name.

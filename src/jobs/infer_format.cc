@@ -120,7 +120,7 @@ void take_stated(const JobSettings& settings, record::DataFormat* format) {
   if (settings.csv_rfc4180) format->csv.rfc4180 = *settings.csv_rfc4180;
   format->accept = settings.accept ? *settings.accept : accept_of(format->content_type);
   format->csv.header = settings.csv_header;
-  format->batch_strategy = settings.batch_strategy;
+  format->batch_strategy = settings.batch_strategy.value_or(record::BatchStrategy::kMultiRecord);
   format->join_source = settings.join_source;
   format->max_payload_bytes = settings.max_payload_in_mb
                                   ? *settings.max_payload_in_mb * limits::kMiB

@@ -23,8 +23,8 @@ constexpr std::array<std::string_view, 5> kOtherVariables = {
 std::vector<JobOption> make_table() {
   std::vector<JobOption> table = {
       {"MODEL", "MODEL",
-       "A folder in Hugging Face layout, a model.tar.gz (path or s3://), or the name of a shipped "
-       "model (default: sst2-small)",
+       "A folder in Hugging Face layout, a model.tar.gz (path or s3://), the name of a shipped "
+       "model (default: sst2-small), or the http:// address of a model server",
        true},
       {"INPUT", "PATH|s3://...", "A file, a folder, or a key prefix: what to transform", true},
       {"OUTPUT", "PATH|s3://...",
@@ -39,6 +39,12 @@ std::vector<JobOption> make_table() {
       {"MAX_PAYLOAD_IN_MB", "N", "Size of a request at most; 0: unlimited (default: 6)"},
       {"MAX_CONCURRENT_TRANSFORMS", "N",
        "Requests in flight at most; never slows the native model"},
+      {"INVOCATIONS_TIMEOUT_IN_SECONDS", "N",
+       "A model server's time for one answer (1 to 3600; default: 600)"},
+      {"INVOCATIONS_MAX_RETRIES", "N",
+       "How often a request without an answer is sent again (0 to 3; default: 3)"},
+      {"PING_TIMEOUT_IN_SECONDS", "N",
+       "A model server's time until /ping answers 200 (default: 1800)"},
       {"JOIN_SOURCE", "None|Input", "Input: put each record and its result together"},
       {"CSV", "line|rfc4180", "line: a row is a line; rfc4180: quoted fields may hold line ends"},
       {"CSV_HEADER", "", "The first row names the columns"},

@@ -129,17 +129,21 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
   out.assemble_with =
       check.word<record::AssembleWith>("ASSEMBLE_WITH", record::parse_assemble_with);
   out.batch_strategy =
-      check.word<record::BatchStrategy>("BATCH_STRATEGY", record::parse_batch_strategy)
-          .value_or(record::BatchStrategy::kMultiRecord);
+      check.word<record::BatchStrategy>("BATCH_STRATEGY", record::parse_batch_strategy);
   out.join_source = check.word<record::JoinSource>("JOIN_SOURCE", record::parse_join_source)
                         .value_or(record::JoinSource::kNone);
   const std::string csv = check.one_of("CSV", "", {"line", "rfc4180"});
   if (!csv.empty()) out.csv_rfc4180 = csv == "rfc4180";
   out.csv_header = check.flag("CSV_HEADER");
   out.max_payload_in_mb = check.number("MAX_PAYLOAD_IN_MB", 0, 100);
-  if (const auto n = check.number("MAX_CONCURRENT_TRANSFORMS", 0, 1000); n && *n > 0) {
-    out.max_concurrent_transforms = static_cast<uint32_t>(*n);
+  const auto transforms =
+      check.number("MAX_CONCURRENT_TRANSFORMS", 0, limits::kConcurrentTransformsMax);
+  if (transforms && *transforms > 0) {
+    out.max_concurrent_transforms = static_cast<uint32_t>(*transforms);
   }
+  out.invocation_timeout_seconds = check.number("INVOCATIONS_TIMEOUT_IN_SECONDS", 1, 3600);
+  out.invocation_retries = check.number("INVOCATIONS_MAX_RETRIES", 0, 3);
+  out.ping_timeout_seconds = check.number("PING_TIMEOUT_IN_SECONDS", 1, 86400);
   out.precision = check.one_of("PRECISION", "fp32", {"fp32", "bf16", "int8"});
   out.overwrite = check.one_of("IF_EXISTS", "fail", {"fail", "overwrite"}) == "overwrite";
   out.job_name = check.text("JOB_NAME");

@@ -24,11 +24,18 @@ struct JobSettings {
   std::optional<record::AssembleWith> assemble_with;
   std::optional<bool> csv_rfc4180;
 
-  record::BatchStrategy batch_strategy = record::BatchStrategy::kMultiRecord;
   record::JoinSource join_source = record::JoinSource::kNone;
   bool csv_header = false;
+
+  // Unset where nobody said it: then the model's own word holds, then SageMaker's defaults.
+  std::optional<record::BatchStrategy> batch_strategy;
   std::optional<uint64_t> max_payload_in_mb;
   std::optional<uint32_t> max_concurrent_transforms;
+
+  // For model servers; unset: the defaults of base/limits.h.
+  std::optional<uint64_t> invocation_timeout_seconds;
+  std::optional<uint64_t> invocation_retries;
+  std::optional<uint64_t> ping_timeout_seconds;
 
   std::string precision = "fp32";
   bool overwrite = false;

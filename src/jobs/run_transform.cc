@@ -37,6 +37,7 @@ Result<fs::path> work_folder(const TransformRequest& request, const JobSettings&
 }
 
 Result<ModelArtifact> locate_model(const TransformRequest& request, const JobSettings& settings) {
+  if (is_model_url(settings.model)) return ModelArtifact{{}, settings.model};
   ArtifactOptions options;
   options.shipped_model_folders = request.shipped_model_folders;
   const auto cache = xdg_folder(request.environment, "XDG_CACHE_HOME", ".cache");
@@ -132,6 +133,26 @@ void name_outputs(const OutputLocation& output, transform::Plan* plan) {
   }
 }
 
+// The job's own word goes before the model's, which goes before SageMaker's defaults.
+JobSettings with_traits(JobSettings settings, const handler::HandlerTraits& traits) {
+  if (!settings.batch_strategy) settings.batch_strategy = traits.batch_strategy;
+  if (!settings.max_payload_in_mb) settings.max_payload_in_mb = traits.max_payload_in_mb;
+  if (!settings.max_concurrent_transforms) {
+    settings.max_concurrent_transforms = traits.max_concurrent_transforms;
+  }
+  return settings;
+}
+
+// Enough lanes that reading and joining never keep the model waiting. Where requests are answered
+// one by one, no more than there may be of them: so a server that gets one at a time gets an
+// object's from first to last, whatever its parts.
+int feeders_of(int threads, const transform::TransformJob& job,
+               const handler::HandlerTraits& traits) {
+  const int enough = threads + 2;
+  if (traits.reads_records_alone) return enough;
+  return std::min(enough, static_cast<int>(job.max_concurrent_transforms));
+}
+
 transform::TransformJob make_job(const JobSettings& settings, const record::DataFormat& format,
                                  const handler::HandlerTraits& traits, transform::Plan plan) {
   transform::TransformJob job;
@@ -139,12 +160,10 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   job.text_column = settings.text_column;
   const auto prefix = settings.native.find("RESULT_PREFIX");
   job.result_prefix = prefix == settings.native.end() ? "predicted_" : prefix->second;
-  job.max_concurrent_transforms =
-      settings.max_concurrent_transforms.value_or(traits.max_concurrent_transforms.value_or(1));
+  job.max_concurrent_transforms = settings.max_concurrent_transforms.value_or(1);
   job.part_bytes = settings.part_bytes;
   job.overwrite = settings.overwrite;
-  job.feeders =
-      settings.threads + 2;  // enough that reading and joining never keep encoders waiting
+  job.feeders = feeders_of(settings.threads, job, traits);
   job.objects = std::move(plan.objects);
   job.settings_digest = settings_digest(settings, format, traits.identity);
   return job;
@@ -161,19 +180,23 @@ Status check_required(const JobSettings& settings) {
 Result<TransformOutcome> run_transform(const TransformRequest& request) {
   MR_ASSIGN(const Settings merged, merge_settings(request.layers));
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  MR_ASSIGN(const JobSettings settings, check_settings(merged, cores));
+  MR_ASSIGN(JobSettings settings, check_settings(merged, cores));
   MR_TRY(check_required(settings));
 
   // The model loads while the inputs are listed: both take a moment, and neither needs the other.
   MR_ASSIGN(const ModelArtifact artifact, locate_model(request, settings));
   if (settings.model.empty()) request.notice("model: " + artifact.name + " (the default)");
-  auto loading =
-      std::async(std::launch::async, [&] { return load_native_handler(artifact, settings); });
+  const CancelToken load_cancel = request.cancel.child();
+  auto loading = std::async(std::launch::async, [&] {
+    return load_handler(artifact, settings, request.notice, load_cancel);
+  });
   Result<Source> listed = list_inputs(request, settings);
+  if (!listed) load_cancel.cancel();  // nobody needs the model that we might wait for
   Result<LoadedHandler> loaded = loading.get();
   if (!listed) return fail(std::move(listed).error());
   if (!loaded) return fail(std::move(loaded).error());
   Source source = std::move(*listed);
+  settings = with_traits(std::move(settings), loaded->handler->traits());
 
   MR_ASSIGN(const record::DataFormat format, infer_format(settings, keys_of(source.plan)));
   MR_TRY(check_format(format));
@@ -195,7 +218,7 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   TransformOutcome outcome;
   outcome.job_name = job.name;
   outcome.model_name = artifact.name;
-  outcome.model = loaded->model->info();
+  if (loaded->model != nullptr) outcome.model = loaded->model->info();
   outcome.work_area = work / "jobs" / job.name;
   MR_ASSIGN(outcome.report,
             transform::run_transform_job(job, *source.store, *output_store, *loaded->handler,

@@ -24,8 +24,9 @@ struct TransformRequest {
   Variables environment;
   std::vector<std::filesystem::path> shipped_model_folders;
   transform::ProgressSink progress;
-  // Told what a user should know and is no error: skipped files, the default model, ...
-  std::function<void(std::string_view)> notice;
+  // Told what a user should know and is no error: skipped files, the default model, ... Called by
+  // several threads.
+  Notice notice;
   CancelToken cancel;
 };
 
@@ -33,7 +34,7 @@ struct TransformOutcome {
   transform::JobReport report;
   std::string job_name;
   std::string model_name;
-  model::ModelInfo model;
+  std::optional<model::ModelInfo> model;  // of the native one
   // When the model began to compute; nullopt where it never did.
   std::optional<std::chrono::steady_clock::time_point> first_inference;
   // What went otherwise than asked, but for what the report says.
