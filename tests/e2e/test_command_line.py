@@ -190,9 +190,10 @@ def test_help_and_version(cli):
                  "--batch-strategy", "--assemble-with", "--max-payload-in-mb", "--join-source",
                  "--max-concurrent-transforms", "--csv", "--csv-header", "--text-column", "--env",
                  "--threads", "--precision", "--progress", "--job-name", "--work-dir",
-                 "--cli-input-json", "--profile", "--region", "--endpoint-url"):
+                 "--cli-input-json", "--profile", "--region", "--endpoint-url", "--result-cache",
+                 "--result-cache-bytes"):
         assert flag in text, flag
-    for flag in ("--input-filter", "--on-record-error", "--result-cache", "--model-image"):
+    for flag in ("--input-filter", "--on-record-error", "--model-image"):
         assert flag not in text, f"{flag} is not built yet"
 
 
