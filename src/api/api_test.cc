@@ -155,9 +155,10 @@ TEST_F(Library, FailsWithAMessage) {
   const auto damaged = Model::load((temp_.path() / "empty").string());
   ASSERT_FALSE(damaged.ok());
   EXPECT_THAT(damaged.failure().message, HasSubstr("empty: config.json: not valid JSON"));
-  const auto precision = Model::load(folder().string(), {.precision = "int8"});
+  const auto precision = Model::load(folder().string(), {.precision = "int7"});
   ASSERT_FALSE(precision.ok());
-  EXPECT_THAT(precision.failure().message, HasSubstr("precision int8 is not supported"));
+  EXPECT_THAT(precision.failure().message,
+              HasSubstr("precision \"int7\": allowed: fp32, bf16, int8"));
 }
 
 TEST_F(Library, RenamesLabelsAndDecidesByThreshold) {

@@ -45,7 +45,7 @@ Result<model::Precision> parse_precision(const std::string& name) {
        {model::Precision::kFp32, model::Precision::kBf16, model::Precision::kInt8}) {
     if (name == model::precision_name(precision)) return precision;
   }
-  return fail(invalid_argument("precision \"" + name + "\": allowed: fp32"));
+  return fail(invalid_argument("precision \"" + name + "\": allowed: fp32, bf16, int8"));
 }
 
 ModelDescription describe(const model::TextClassificationModel& model) {

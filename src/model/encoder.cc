@@ -17,19 +17,28 @@
 namespace millrace::model {
 namespace {
 
-struct FreeFloats {
-  void operator()(float* p) const { std::free(p); }
+struct Free {
+  void operator()(void* p) const { std::free(p); }
 };
-using Floats = std::unique_ptr<float[], FreeFloats>;
+template <class T>
+using Buffer = std::unique_ptr<T[], Free>;
 
 // Aligned to a cache line. Left as it is: pages are touched as packs need them.
-Floats allocate_floats(size_t count) {
+template <class T>
+Buffer<T> allocate(size_t count) {
   constexpr size_t kLine = 64;
-  const size_t bytes = (count * sizeof(float) + kLine - 1) / kLine * kLine;
+  const size_t bytes = (count * sizeof(T) + kLine - 1) / kLine * kLine;
   void* memory = std::aligned_alloc(kLine, std::max(bytes, kLine));
   if (memory == nullptr) throw std::bad_alloc();
-  return Floats(static_cast<float*>(memory));
+  return Buffer<T>(static_cast<T*>(memory));
 }
+
+// What products are of: m rows of floats, or in int8 the bytes made of them. Good until the next
+// one is made.
+struct Operand {
+  const float* rows;
+  size_t m;
+};
 
 }  // namespace
 
@@ -45,9 +54,22 @@ struct Encoder::Impl {
   void feed_forward(const EncoderLayer& layer, size_t m);
   void classify(size_t rows, float* logits);
 
-  void linear(const Linear& by, const float* from, size_t m, float* to, size_t ldo,
+  // Rows of `width` floats, ready for products in the model's precision.
+  Operand operand(const float* rows, size_t m, size_t width) const {
+    if (weights.precision == Precision::kInt8) kernels.quantize(rows, width, m, width, quantized);
+    return {rows, m};
+  }
+  void linear(const Linear& by, const Operand& of, float* to, size_t ldo,
               nn::Activation activation = nn::Activation::kNone) const {
-    kernels.linear(from, by.weight.k(), m, by.weight, by.bias.data(), activation, to, ldo);
+    if (weights.precision == Precision::kInt8) {
+      kernels.linear_int8(quantized, of.m, by.bytes, by.bias.data(), activation, to, ldo);
+    } else {
+      float_linear(by, of, to, ldo, activation);
+    }
+  }
+  void float_linear(const Linear& by, const Operand& of, float* to, size_t ldo,
+                    nn::Activation activation = nn::Activation::kNone) const {
+    kernels.linear(of.rows, by.weight.k(), of.m, by.weight, by.bias.data(), activation, to, ldo);
   }
   // states = LayerNorm(states + residual).
   void add_norm(const LayerNorm& by, float* states, const float* residual, size_t m) const {
@@ -64,10 +86,15 @@ struct Encoder::Impl {
   const float scale;  // of attention: 1 / sqrt(head_width)
   const size_t tokens_max;
 
-  Floats x;        // [tokens x H]
-  Floats y;        // [tokens x H]
-  Floats wide;     // queries, keys, values and attended values, or the feed-forward's inside
-  Floats scratch;  // attention's own
+  Buffer<float> x;        // [tokens x H]
+  Buffer<float> y;        // [tokens x H]
+  Buffer<float> wide;     // queries, keys, values and attended values, or the feed-forward's inside
+  Buffer<float> scratch;  // attention's own
+  // In int8 the operand's bytes, scales and zero points.
+  Buffer<uint8_t> bytes;
+  Buffer<float> byte_scales;
+  Buffer<int> byte_zeros;
+  nn::QuantizedRows quantized;
 };
 
 Encoder::Impl::Impl(std::shared_ptr<const TextClassificationModel> m, size_t tokens_max_of_pack)
@@ -79,11 +106,18 @@ Encoder::Impl::Impl(std::shared_ptr<const TextClassificationModel> m, size_t tok
       head_width(hidden / heads),
       scale(1.0F / std::sqrt(static_cast<float>(head_width))),
       tokens_max(std::max(tokens_max_of_pack, model->max_length())),
-      x(allocate_floats(tokens_max * hidden)),
-      y(allocate_floats(tokens_max * hidden)),
-      wide(allocate_floats(tokens_max * std::max(4 * hidden, weights.config.intermediate_size))),
-      scratch(allocate_floats(nn::attention_scratch(
-          std::min(tokens_max, weights.config.max_position_embeddings), head_width))) {}
+      x(allocate<float>(tokens_max * hidden)),
+      y(allocate<float>(tokens_max * hidden)),
+      wide(allocate<float>(tokens_max * std::max(4 * hidden, weights.config.intermediate_size))),
+      scratch(allocate<float>(nn::attention_scratch(
+          std::min(tokens_max, weights.config.max_position_embeddings), head_width))) {
+  if (weights.precision != Precision::kInt8) return;
+  const size_t widest = std::max(hidden, weights.config.intermediate_size);
+  bytes = allocate<uint8_t>(tokens_max * nn::QuantizedRows::row_stride(widest));
+  byte_scales = allocate<float>(tokens_max);
+  byte_zeros = allocate<int>(tokens_max);
+  quantized = {bytes.get(), byte_scales.get(), byte_zeros.get()};
+}
 
 void Encoder::Impl::forward(const Pack& pack, float* logits, float* embeddings) {
   MR_CHECK(!pack.offsets.empty() && pack.offsets.back() == pack.ids.size());
@@ -125,9 +159,10 @@ void Encoder::Impl::layer(const EncoderLayer& by, const Pack& pack) {
   const size_t ld = 3 * hidden;  // query, key and value of a token side by side
   float* qkv = wide.get();
   float* attended = wide.get() + tokens * ld;
-  linear(by.query, x.get(), tokens, qkv, ld);
-  linear(by.key, x.get(), tokens, qkv + hidden, ld);
-  linear(by.value, x.get(), tokens, qkv + 2 * hidden, ld);
+  const Operand states = operand(x.get(), tokens, hidden);
+  linear(by.query, states, qkv, ld);
+  linear(by.key, states, qkv + hidden, ld);
+  linear(by.value, states, qkv + 2 * hidden, ld);
   for (size_t r = 0; r + 1 < pack.offsets.size(); ++r) {
     const size_t begin = pack.offsets[r];
     const size_t length = pack.offsets[r + 1] - begin;
@@ -135,7 +170,7 @@ void Encoder::Impl::layer(const EncoderLayer& by, const Pack& pack) {
     kernels.attention(q, q + hidden, q + 2 * hidden, ld, length, length, heads, head_width, scale,
                       scratch.get(), attended + begin * hidden, hidden);
   }
-  linear(by.attention_output, attended, tokens, y.get(), hidden);
+  linear(by.attention_output, operand(attended, tokens, hidden), y.get(), hidden);
   add_norm(by.attention_norm, y.get(), x.get(), tokens);
   std::swap(x, y);
   feed_forward(by, tokens);
@@ -148,36 +183,38 @@ void Encoder::Impl::last_layer(const EncoderLayer& by, const Pack& pack) {
   float* kv = wide.get();
   float* queries = kv + tokens * ld;          // [rows x H]
   float* attended = queries + rows * hidden;  // [rows x H]
-  linear(by.key, x.get(), tokens, kv, ld);
-  linear(by.value, x.get(), tokens, kv + hidden, ld);
+  const Operand states = operand(x.get(), tokens, hidden);
+  linear(by.key, states, kv, ld);
+  linear(by.value, states, kv + hidden, ld);
   for (size_t r = 0; r < rows; ++r) {
     std::memcpy(y.get() + r * hidden, x.get() + pack.offsets[r] * hidden, hidden * sizeof(float));
   }
   std::swap(x, y);  // x: the first tokens
-  linear(by.query, x.get(), rows, queries, hidden);
+  linear(by.query, operand(x.get(), rows, hidden), queries, hidden);
   for (size_t r = 0; r < rows; ++r) {
     const size_t begin = pack.offsets[r];
     const float* k = kv + begin * ld;
     kernels.attention(queries + r * hidden, k, k + hidden, ld, pack.offsets[r + 1] - begin, 1,
                       heads, head_width, scale, scratch.get(), attended + r * hidden, hidden);
   }
-  linear(by.attention_output, attended, rows, y.get(), hidden);
+  linear(by.attention_output, operand(attended, rows, hidden), y.get(), hidden);
   add_norm(by.attention_norm, y.get(), x.get(), rows);
   std::swap(x, y);
   feed_forward(by, rows);
 }
 
 void Encoder::Impl::feed_forward(const EncoderLayer& by, size_t m) {
-  const size_t inside = by.intermediate.weight.n();
-  linear(by.intermediate, x.get(), m, wide.get(), inside, weights.config.hidden_act);
-  linear(by.output, wide.get(), m, y.get(), hidden);
+  const size_t inside = weights.config.intermediate_size;
+  linear(by.intermediate, operand(x.get(), m, hidden), wide.get(), inside,
+         weights.config.hidden_act);
+  linear(by.output, operand(wide.get(), m, inside), y.get(), hidden);
   add_norm(by.output_norm, y.get(), x.get(), m);
   std::swap(x, y);
 }
 
 void Encoder::Impl::classify(size_t rows, float* logits) {
-  linear(weights.head, x.get(), rows, y.get(), hidden, weights.head_activation);
-  linear(weights.classifier, y.get(), rows, logits, weights.config.labels.size());
+  float_linear(weights.head, {x.get(), rows}, y.get(), hidden, weights.head_activation);
+  float_linear(weights.classifier, {y.get(), rows}, logits, weights.config.labels.size());
 }
 
 Encoder::Encoder(std::shared_ptr<const TextClassificationModel> model, size_t tokens_max)

@@ -79,6 +79,11 @@ Status check_vocabulary(const Tokenizer* tokenizer, const Config& config) {
                                    tokenizer->vocab_size(), kConfigFile, config.vocab_size)));
 }
 
+// bf16 gives other bits on each CPU that has it, so it is not imitated where it is missing.
+Precision usable_precision(Precision wanted) {
+  return wanted == Precision::kBf16 ? Precision::kFp32 : wanted;
+}
+
 ModelInfo describe(const Weights& weights, const LoadOptions& options) {
   const Config& config = weights.config;
   ModelInfo info;
@@ -94,7 +99,12 @@ ModelInfo describe(const Weights& weights, const LoadOptions& options) {
   info.labels = config.labels;
   info.multi_label = config.multi_label;
   info.isa = weights.kernels->name;
-  info.precision = options.precision;
+  info.precision = weights.precision;
+  if (info.precision != options.precision) {
+    info.notice =
+        fmt::format("the kernels in use ({}) have no {} products; computing in {}", info.isa,
+                    precision_name(options.precision), precision_name(info.precision));
+  }
   return info;
 }
 
@@ -102,7 +112,8 @@ Result<std::unique_ptr<const Weights>> load_weights(const fs::path& folder, cons
                                                     const LoadOptions& options) {
   MR_ASSIGN(const nn::Kernels* kernels, choose_kernels(options.isa));
   MR_ASSIGN(Checkpoint checkpoint, Checkpoint::open(folder));
-  return Weights::load(std::move(checkpoint), config, kernels, options.threads);
+  return Weights::load(std::move(checkpoint), config, kernels, usable_precision(options.precision),
+                       options.threads);
 }
 
 }  // namespace
@@ -124,12 +135,6 @@ TextClassificationModel::~TextClassificationModel() = default;
 
 Result<std::shared_ptr<const TextClassificationModel>> TextClassificationModel::load(
     const fs::path& folder, const LoadOptions& options) {
-  if (options.precision != Precision::kFp32) {
-    return fail(
-        invalid_argument(fmt::format("precision {} is not supported by this version; "
-                                     "allowed: fp32",
-                                     precision_name(options.precision))));
-  }
   if (!is_there(folder)) return fail(not_found("no such folder"));
   if (!is_there(folder / kConfigFile)) {
     return fail(invalid_argument(fmt::format("{} is missing", kConfigFile)));
@@ -149,8 +154,9 @@ Result<std::shared_ptr<const TextClassificationModel>> TextClassificationModel::
   model->info_ = describe(*weights, options);
   model->info_.languages = languages_of(folder);
   MR_ASSIGN(model->info_.digest, model_digest(folder, config_text, weights->digest));
-  model->info_.numeric_identity = fmt::format(
-      "{}-{}-k{}", model->info_.digest, precision_name(options.precision), nn::kKernelRevision);
+  model->info_.numeric_identity =
+      fmt::format("{}-{}-k{}", model->info_.digest, precision_name(model->info_.precision),
+                  nn::kKernelRevision);
   model->max_length_ = config.max_position_embeddings;
   if (model->tokenizer() != nullptr) {
     model->max_length_ = std::min(model->max_length_, model->tokenizer()->model_max_length());

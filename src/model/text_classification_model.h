@@ -10,14 +10,13 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/precision.h"
 #include "model/tokenizer.h"
 
 namespace millrace::model {
 
-enum class Precision { kFp32, kBf16, kInt8 };
-const char* precision_name(Precision precision);
-
 struct LoadOptions {
+  // bf16 becomes fp32 where the CPU (or the forced instruction set) has no products of it.
   Precision precision = Precision::kFp32;
   // "", or one of nn::kernel_names(): forces a lower instruction set (MILLRACE_ISA).
   std::string isa = {};
@@ -36,13 +35,15 @@ struct ModelInfo {
   size_t max_position_embeddings = 0;
   size_t type_vocab_size = 0;  // 0: no token types
   size_t parameters = 0;
-  std::vector<std::string> labels;     // by id, from id2label
-  bool multi_label = false;            // problem_type multi_label_classification: sigmoid
-  std::vector<std::string> languages;  // from the model card's front matter; empty: not stated
-  std::string digest;                  // hex, over config, tokenizer and weights
-  std::string isa;                     // kernels in use
-  Precision precision = Precision::kFp32;
-  // digest + precision + kernel revision: all that a row's result depends on.
+  std::vector<std::string> labels;         // by id, from id2label
+  bool multi_label = false;                // problem_type multi_label_classification: sigmoid
+  std::vector<std::string> languages;      // from the model card's front matter; empty: not stated
+  std::string digest;                      // hex, over config, tokenizer and weights
+  std::string isa;                         // kernels in use
+  Precision precision = Precision::kFp32;  // in use
+  // Why `precision` is not what was asked for; empty where it is.
+  std::string notice;
+  // digest + precision in use + kernel revision: all that a row's result depends on.
   std::string numeric_identity;
 };
 

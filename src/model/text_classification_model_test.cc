@@ -179,10 +179,27 @@ TEST_F(ModelFolder, RefusesTruncatedWeightsByFile) {
   expect_refused(TextClassificationModel::load(folder_.path(), {}), "the file is truncated");
 }
 
-TEST_F(ModelFolder, RefusesPrecisionsAndInstructionSetsThatAreNotThere) {
-  expect_refused(load({.precision = Precision::kBf16}),
-                 "precision bf16 is not supported by this version; allowed: fp32");
-  expect_refused(load({.precision = Precision::kInt8}), "precision int8");
+TEST_F(ModelFolder, EachPrecisionHasANumericIdentityOfItsOwn) {
+  const auto fp32 = load({});
+  const auto int8 = load({.precision = Precision::kInt8});
+  ASSERT_TRUE(fp32 && int8);
+  EXPECT_EQ((*int8)->info().precision, Precision::kInt8);
+  EXPECT_EQ((*int8)->info().notice, "");
+  EXPECT_EQ((*int8)->info().digest, (*fp32)->info().digest);
+  EXPECT_NE((*int8)->info().numeric_identity, (*fp32)->info().numeric_identity);
+}
+
+TEST_F(ModelFolder, Bf16WithoutItsInstructionsIsFp32AndSaysSo) {
+  const auto fp32 = load({});
+  const auto bf16 = load({.precision = Precision::kBf16, .isa = "reference"});
+  ASSERT_TRUE(fp32 && bf16);
+  EXPECT_EQ((*bf16)->info().precision, Precision::kFp32);
+  EXPECT_EQ((*bf16)->info().numeric_identity, (*fp32)->info().numeric_identity);
+  EXPECT_EQ((*bf16)->info().notice,
+            "the kernels in use (reference) have no bf16 products; computing in fp32");
+}
+
+TEST_F(ModelFolder, RefusesInstructionSetsThatAreNotThere) {
   expect_refused(load({.isa = "sse9"}), "instruction set \"sse9\": this machine runs");
 }
 

@@ -50,8 +50,15 @@ constexpr Names kBertNames = {.embeddings = "bert.embeddings.",
 
 class PlanWriter {
  public:
-  void linear(const std::string& name, size_t outputs, size_t inputs, Linear* to) {
-    plan_.push_back({.name = name + ".weight", .shape = {outputs, inputs}, .matrix = &to->weight});
+  void linear(const std::string& name, size_t outputs, size_t inputs, Linear* to,
+              Precision precision = Precision::kFp32) {
+    Slot weight = {.name = name + ".weight", .shape = {outputs, inputs}};
+    if (precision == Precision::kInt8) {
+      weight.bytes = &to->bytes;
+    } else {
+      weight.matrix = &to->weight;
+    }
+    plan_.push_back(std::move(weight));
     plan_.push_back({.name = name + ".bias", .shape = {outputs}, .vector = &to->bias});
   }
   void layer_norm(const std::string& name, size_t width, LayerNorm* to) {
@@ -111,13 +118,16 @@ std::vector<Slot> plan_weights(Weights* weights) {
   for (size_t i = 0; i < weights->layers.size(); ++i) {
     EncoderLayer& layer = weights->layers[i];
     const std::string prefix = fmt::format(fmt::runtime(names.layer), i);
-    plan.linear(prefix + names.query, hidden, hidden, &layer.query);
-    plan.linear(prefix + names.key, hidden, hidden, &layer.key);
-    plan.linear(prefix + names.value, hidden, hidden, &layer.value);
-    plan.linear(prefix + names.attention_output, hidden, hidden, &layer.attention_output);
+    const auto linear = [&](const char* name, size_t outputs, size_t inputs, Linear* to) {
+      plan.linear(prefix + name, outputs, inputs, to, weights->precision);
+    };
+    linear(names.query, hidden, hidden, &layer.query);
+    linear(names.key, hidden, hidden, &layer.key);
+    linear(names.value, hidden, hidden, &layer.value);
+    linear(names.attention_output, hidden, hidden, &layer.attention_output);
     plan.layer_norm(prefix + names.attention_norm, hidden, &layer.attention_norm);
-    plan.linear(prefix + names.intermediate, intermediate, hidden, &layer.intermediate);
-    plan.linear(prefix + names.output, hidden, intermediate, &layer.output);
+    linear(names.intermediate, intermediate, hidden, &layer.intermediate);
+    linear(names.output, hidden, intermediate, &layer.output);
     plan.layer_norm(prefix + names.output_norm, hidden, &layer.output_norm);
   }
 

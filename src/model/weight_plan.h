@@ -16,6 +16,7 @@ struct Slot {
   std::string name;
   std::vector<uint64_t> shape;
   nn::PackedMatrix* matrix = nullptr;
+  nn::QuantizedMatrix* bytes = nullptr;
   std::vector<float>* vector = nullptr;  // also tables, row by row
   const Tensor* tensor = nullptr;        // where the checkpoint has it
 };

@@ -10,6 +10,7 @@
 #include <limits>
 #include <thread>
 
+#include "base/limits.h"
 #include "base/xxh3.h"
 #include "model/weight_plan.h"
 
@@ -20,6 +21,8 @@ namespace {
 // the digest's definition.
 constexpr size_t kBlockRows = 32;
 static_assert(kBlockRows % nn::PackedMatrix::kPanel == 0);
+static_assert(kBlockRows % nn::QuantizedMatrix::kPanel == 0);
+static_assert(limits::kModelWidthMax <= nn::QuantizedMatrix::kDepthMax);
 
 size_t rows_of(const Tensor& tensor) {
   return tensor.shape.size() < 2 ? 1 : static_cast<size_t>(tensor.shape[0]);
@@ -112,6 +115,11 @@ void load_block(Block* block, std::vector<float>* scratch) {
   if (slot.matrix != nullptr) {
     slot.matrix->fill_from_linear(values - block->row_begin * width, block->row_begin,
                                   block->row_end);
+  } else if (slot.bytes != nullptr) {
+    // What is not finite has no bytes; the model is refused.
+    if (!block->finite) return;
+    slot.bytes->fill_from_linear(values - block->row_begin * width, block->row_begin,
+                                 block->row_end);
   } else if (slot.vector != nullptr) {
     std::copy_n(values, count, slot.vector->data() + block->row_begin * width);
   }
@@ -146,6 +154,8 @@ void allocate(const std::vector<Slot>& plan) {
   for (const Slot& slot : plan) {
     if (slot.matrix != nullptr) {
       *slot.matrix = nn::PackedMatrix(slot.shape[1], slot.shape[0]);
+    } else if (slot.bytes != nullptr) {
+      *slot.bytes = nn::QuantizedMatrix(slot.shape[1], slot.shape[0]);
     } else if (slot.vector != nullptr) {
       slot.vector->resize(slot.tensor->elements());
     }
@@ -160,10 +170,12 @@ void EmbeddingTable::copy_row(size_t row, float* out) const {
 }
 
 Result<std::unique_ptr<const Weights>> Weights::load(Checkpoint checkpoint, const Config& config,
-                                                     const nn::Kernels* kernels, int threads) {
+                                                     const nn::Kernels* kernels,
+                                                     Precision precision, int threads) {
   std::unique_ptr<Weights> weights(new Weights(std::move(checkpoint)));
   weights->config = config;
   weights->kernels = kernels;
+  weights->precision = precision;
   std::vector<Slot> plan = plan_weights(weights.get());
   const TensorMap& tensors = weights->checkpoint_.tensors();
   MR_TRY(find_tensors(tensors, &plan));

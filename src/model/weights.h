@@ -10,13 +10,16 @@
 
 #include "base/result.h"
 #include "model/config.h"
+#include "model/precision.h"
 #include "model/safetensors.h"
 #include "nn/kernels.h"
 
 namespace millrace::model {
 
+// One of the matrices is there, in the model's precision.
 struct Linear {
   nn::PackedMatrix weight;
+  nn::QuantizedMatrix bytes;
   std::vector<float> bias;
 };
 
@@ -50,12 +53,14 @@ class Weights {
  public:
   Config config;
   const nn::Kernels* kernels = nullptr;
+  Precision precision = Precision::kFp32;
 
   EmbeddingTable word_embeddings;
   std::vector<float> position_embeddings;    // [max_position_embeddings x H]
   std::vector<float> token_type_embeddings;  // [type_vocab_size x H]; empty for DistilBERT
   LayerNorm embedding_norm;
   std::vector<EncoderLayer> layers;
+  // Of the rows' first tokens only, so always in float.
   Linear head;  // DistilBERT's pre_classifier, BERT's pooler
   nn::Activation head_activation = nn::Activation::kNone;
   Linear classifier;
@@ -63,10 +68,12 @@ class Weights {
   size_t parameters = 0;
   std::string digest;  // over names, types, shapes and bytes of all tensors
 
-  // Checks every tensor against the configuration and packs, by up to `threads` threads.
+  // Checks every tensor against the configuration and packs or quantises, by up to `threads`
+  // threads.
   // invalid_argument names the tensor.
   static Result<std::unique_ptr<const Weights>> load(Checkpoint checkpoint, const Config& config,
-                                                     const nn::Kernels* kernels, int threads);
+                                                     const nn::Kernels* kernels,
+                                                     Precision precision, int threads);
 
  private:
   explicit Weights(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}

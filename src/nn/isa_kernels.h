@@ -65,9 +65,57 @@ struct LayerNormArgs {
   float eps;
 };
 
+// Rows of x as bytes: x[r][i] is about scale[r] * (bytes[r][i] - zero[r]). Rows of bytes are
+// ldb >= n apart, a multiple of kByteRowStep, and written up to there.
+struct QuantizeArgs {
+  const float* x;
+  size_t ldx;
+  size_t m;
+  size_t n;
+  unsigned char* bytes;
+  size_t ldb;
+  float* scale;
+  int* zero;
+};
+
+struct LinearInt8Args {
+  const unsigned char* a;  // as QuantizeArgs leaves it
+  size_t lda;
+  const float* a_scale;
+  const int* a_zero;
+  size_t m;
+  const signed char* panels;  // of QuantizedMatrix
+  const float* b_scale;
+  const int* b_sum;
+  size_t k;
+  size_t n;
+  const float* bias;
+  Activation activation;
+  float* out;
+  size_t ldo;
+};
+
+// Rows of bytes start at multiples of this.
+inline constexpr size_t kByteRowStep = 64;
+// Entries of k that lie side by side in a panel of bytes, for the instructions that multiply four
+// at a time. K is padded to whole groups.
+inline constexpr size_t kByteGroup = 4;
+// What no float of this size or less can change: rows and columns of weights whose range is smaller
+// count as zero, so that no reciprocal overflows.
+inline constexpr float kNoRange = 0x1p-100F;
+
+// x in bytes is round(x / scale) + zero: rounded by adding this, whose lowest bits then hold the
+// integer. Rounds halves to even, as every instruction set adds.
+inline constexpr float kRoundBytes = 0x1.8p+23F;
+
+// The functions of nn::Kernels that work in bytes; see there.
+struct IsaInt8 {
+  void (*quantize)(const QuantizeArgs& args);
+  void (*linear)(const LinearInt8Args& args);
+};
+
 // The functions of nn::Kernels; see there.
 struct IsaKernels {
-  const char* name;
   void (*linear)(const LinearArgs& args);
   void (*attention)(const AttentionArgs& args);
   void (*add_layer_norm)(const LayerNormArgs& args);
@@ -80,5 +128,11 @@ extern const IsaKernels kReferenceKernels;
 extern const IsaKernels kAvx2Kernels;
 extern const IsaKernels kAvx512Kernels;
 extern const IsaKernels kNeonKernels;
+
+extern const IsaInt8 kReferenceInt8;
+extern const IsaInt8 kAvx2Int8;
+extern const IsaInt8 kAvx2VnniInt8;
+extern const IsaInt8 kAvx512Int8;
+extern const IsaInt8 kAvx512VnniInt8;
 
 }  // namespace millrace::nn

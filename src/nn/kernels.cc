@@ -7,6 +7,10 @@
 
 #include "base/check.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace millrace::nn {
 namespace {
 
@@ -16,8 +20,17 @@ size_t round_up(size_t n, size_t step) {
   return (n + step - 1) / step * step;
 }
 
+#if defined(__x86_64__)
+// AVX-VNNI, which older compilers' __builtin_cpu_supports does not know: CPUID leaf 7.1, EAX bit 4.
+bool has_avx_vnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || eax < 1) return false;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & (1U << 4)) != 0;
+}
+#endif
+
 // Gives the functions of one instruction set the signatures of Kernels.
-template <const IsaKernels& kIsa>
+template <const IsaKernels& kIsa, const IsaInt8& kInt8>
 struct Adapter {
   static void linear(const float* a, size_t lda, size_t m, const PackedMatrix& b, const float* bias,
                      Activation activation, float* out, size_t ldo) {
@@ -32,29 +45,46 @@ struct Adapter {
                              size_t n, const float* gamma, const float* beta, float eps) {
     kIsa.add_layer_norm({x, ldx, residual, ldr, m, n, gamma, beta, eps});
   }
-  static const Kernels* kernels() {
-    static const Kernels table = {kIsa.name,     linear,       attention,   add_layer_norm,
-                                  kIsa.activate, kIsa.softmax, kIsa.sigmoid};
+  static void quantize(const float* x, size_t ldx, size_t m, size_t n, const QuantizedRows& to) {
+    kInt8.quantize({x, ldx, m, n, to.bytes, QuantizedRows::row_stride(n), to.scale, to.zero});
+  }
+  static void linear_int8(const QuantizedRows& a, size_t m, const QuantizedMatrix& b,
+                          const float* bias, Activation activation, float* out, size_t ldo) {
+    kInt8.linear({a.bytes, QuantizedRows::row_stride(b.k()), a.scale, a.zero, m, b.panels(),
+                  b.scale(), b.column_sum(), b.k(), b.n(), bias, activation, out, ldo});
+  }
+  static const Kernels* kernels(const char* name) {
+    static const Kernels table = {name,           linear,       attention,
+                                  add_layer_norm, quantize,     linear_int8,
+                                  kIsa.activate,  kIsa.softmax, kIsa.sigmoid};
     return &table;
   }
 };
 
 // All kernels this CPU runs, best first. __builtin_cpu_supports also asks whether the operating
 // system saves the wide registers.
-const std::vector<const Kernels*>& runnable() {
-  static const std::vector<const Kernels*> kernels = [] {
-    std::vector<const Kernels*> list;
+std::vector<const Kernels*> find_runnable() {
+  std::vector<const Kernels*> list;
 #if defined(__x86_64__)
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-      list.push_back(Adapter<kAvx512Kernels>::kernels());
-    }
-    if (avx2) list.push_back(Adapter<kAvx2Kernels>::kernels());
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  if (avx512 && __builtin_cpu_supports("avx512vnni")) {
+    list.push_back(Adapter<kAvx512Kernels, kAvx512VnniInt8>::kernels("avx512_vnni"));
+  }
+  if (avx512) list.push_back(Adapter<kAvx512Kernels, kAvx512Int8>::kernels("avx512"));
+  if (avx2 && has_avx_vnni()) {
+    list.push_back(Adapter<kAvx2Kernels, kAvx2VnniInt8>::kernels("avx2_vnni"));
+  }
+  if (avx2) list.push_back(Adapter<kAvx2Kernels, kAvx2Int8>::kernels("avx2"));
 #endif
-    list.push_back(Adapter<kReferenceKernels>::kernels());
-    return list;
-  }();
+  list.push_back(Adapter<kReferenceKernels, kReferenceInt8>::kernels("reference"));
+  return list;
+}
+
+const std::vector<const Kernels*>& runnable() {
+  static const std::vector<const Kernels*> kernels = find_runnable();
   return kernels;
 }
 

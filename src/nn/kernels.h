@@ -1,7 +1,7 @@
-// Arithmetic on matrices of float, one implementation for each instruction set, chosen once at
-// start. All implementations agree bit for bit: sums over K run in order with FMA and are
-// vectorised over N; other reductions use one fixed order of 16 lanes; exp, erf and tanh are our
-// own.
+// Arithmetic on matrices of float and of bytes, one implementation for each instruction set, chosen
+// once at start. All implementations agree bit for bit: sums of floats over K run in order with FMA
+// and are vectorised over N, sums of bytes are integers; other reductions use one fixed order of 16
+// lanes; exp, erf and tanh are our own.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "nn/isa_kernels.h"
+#include "nn/quantized.h"
 
 namespace millrace::nn {
 
@@ -43,7 +44,7 @@ class PackedMatrix {
 };
 
 struct Kernels {
-  const char* name;  // "reference", "avx2", "avx512", "neon"
+  const char* name;  // as in kernel_names()
 
   // out[m x n] = activation(a[m x k] x b + bias). Row i's bits do not depend on m or on i.
   // lda, ldo in floats. bias has n entries. out may not overlap a.
@@ -63,6 +64,16 @@ struct Kernels {
   void (*add_layer_norm)(float* x, size_t ldx, const float* residual, size_t ldr, size_t m,
                          size_t n, const float* gamma, const float* beta, float eps);
 
+  // m rows of n floats in bytes, each with a scale and a zero point of its own: 0 and the row's
+  // least and greatest value are in range. Bytes between n and the stride become 0. A row's bits do
+  // not depend on m or on its place. No row is refused: see QuantizedRows::scale.
+  void (*quantize)(const float* x, size_t ldx, size_t m, size_t n, const QuantizedRows& to);
+
+  // out[m x n] = activation(a[m x k] x b + bias), products and sums of bytes, exact; the rest in
+  // float. Row i's bits do not depend on m or on i. out may not overlap a.
+  void (*linear_int8)(const QuantizedRows& a, size_t m, const QuantizedMatrix& b, const float* bias,
+                      Activation activation, float* out, size_t ldo);
+
   // x[i] = activation(x[i]).
   void (*activate)(float* x, size_t n, Activation activation);
   // Probabilities of one row of n logits (softmax or per-entry sigmoid), in float.
@@ -72,7 +83,8 @@ struct Kernels {
 
 size_t attention_scratch(size_t length, size_t d);
 
-// The best kernels this CPU runs, or the named ones: "reference", "avx2", "avx512", "neon".
+// The best kernels this CPU runs, or the named ones: "reference", "avx2", "avx2_vnni", "avx512",
+// "avx512_vnni".
 // nullptr: no such name, or this CPU cannot run it.
 const Kernels* find_kernels(std::string_view isa = {});
 // All names that this CPU can run, best first.

@@ -1,78 +1,13 @@
-// The vector type of AVX2 with FMA and the kernels over it. The tile is 6 x 16, half a panel wide:
-// 12 accumulators, two registers of B and one of A of the 16 there are.
-#include <immintrin.h>
-
-#include <cstddef>
-
+// The kernels on floats for AVX2 with FMA.
 #include "nn/isa_kernels.h"
-#include "nn/transpose_x86.h"
 #include "nn/vector_attention.h"
+#include "nn/vector_avx2.h"
 #include "nn/vector_linear.h"
-#include "nn/vector_math.h"
 #include "nn/vector_rows.h"
 
 namespace millrace::nn {
-namespace {
 
-struct Avx2 {
-  using T = __m256;
-  using Mask = __m256;
-  static constexpr size_t kWidth = 8;
-  static constexpr size_t kTileRows = 6;
-  static constexpr size_t kTileVectors = 2;
-  static constexpr size_t kTransposeSide = 8;
-
-  MR_NN_MEMBER T set1(float x) { return _mm256_set1_ps(x); }
-  MR_NN_MEMBER T load(const float* p) { return _mm256_loadu_ps(p); }
-  MR_NN_MEMBER void store(float* p, T x) { _mm256_storeu_ps(p, x); }
-  MR_NN_MEMBER __m256i first_bits(size_t n) {
-    const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), index);
-  }
-  MR_NN_MEMBER Mask first(size_t n) { return _mm256_castsi256_ps(first_bits(n)); }
-  MR_NN_MEMBER T load_n(const float* p, size_t n) { return _mm256_maskload_ps(p, first_bits(n)); }
-  MR_NN_MEMBER void store_n(float* p, T x, size_t n) { _mm256_maskstore_ps(p, first_bits(n), x); }
-  MR_NN_MEMBER T add(T a, T b) { return _mm256_add_ps(a, b); }
-  MR_NN_MEMBER T sub(T a, T b) { return _mm256_sub_ps(a, b); }
-  MR_NN_MEMBER T mul(T a, T b) { return _mm256_mul_ps(a, b); }
-  MR_NN_MEMBER T div(T a, T b) { return _mm256_div_ps(a, b); }
-  MR_NN_MEMBER T fma(T a, T b, T c) { return _mm256_fmadd_ps(a, b, c); }
-  MR_NN_MEMBER T max(T a, T b) { return _mm256_max_ps(a, b); }
-  MR_NN_MEMBER Mask less(T a, T b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
-  MR_NN_MEMBER T select(Mask m, T a, T b) { return _mm256_blendv_ps(b, a, m); }
-  MR_NN_MEMBER T abs(T x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), x); }
-  MR_NN_MEMBER T copysign(T magnitude, T sign) {
-    const T bit = _mm256_set1_ps(-0.0F);
-    return _mm256_or_ps(_mm256_andnot_ps(bit, magnitude), _mm256_and_ps(bit, sign));
-  }
-  MR_NN_MEMBER T pow2(T rounded) {
-    const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(rounded), 23);
-    return _mm256_castsi256_ps(_mm256_add_epi32(n, _mm256_set1_epi32(127 << 23)));
-  }
-  MR_NN_MEMBER float square_root(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
-
-  MR_NN_MEMBER float sum_of(const T (&lanes)[2]) {
-    const __m256 a = _mm256_add_ps(lanes[0], lanes[1]);
-    const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-    const __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
-    return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
-  }
-  MR_NN_MEMBER float max_of(const T (&lanes)[2]) {
-    const __m256 a = _mm256_max_ps(lanes[0], lanes[1]);
-    const __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-    const __m128 c = _mm_max_ps(b, _mm_movehl_ps(b, b));
-    return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
-  }
-
-  MR_NN_MEMBER void transpose(const float* from, size_t ldf, float* to, size_t ldt) {
-    transpose_8x8(from, ldf, to, ldt);
-  }
-};
-
-}  // namespace
-
-const IsaKernels kAvx2Kernels = {
-    "avx2",         linear<Avx2>,  attention<Avx2>,  add_layer_norm<Avx2>,
-    activate<Avx2>, softmax<Avx2>, sigmoid_all<Avx2>};
+const IsaKernels kAvx2Kernels = {linear<Avx2>,   attention<Avx2>, add_layer_norm<Avx2>,
+                                 activate<Avx2>, softmax<Avx2>,   sigmoid_all<Avx2>};
 
 }  // namespace millrace::nn
