@@ -25,13 +25,17 @@ double seconds_since(Clock::time_point start) {
 class MeasureTask final : public Task, public std::enable_shared_from_this<MeasureTask> {
  public:
   MeasureTask(const model::TextClassificationModel& model, std::span<const std::string> texts)
-      : model_(model), texts_(texts), open_(texts.size()) {}
+      : model_(model),
+        texts_(texts),
+        logits_(texts.size() * model.info().labels.size()),
+        open_(texts.size()) {}
 
   void wait() { done_.get_future().wait(); }
-  void add_to(EngineMeasurement* measurement) const {
+  void move_to(EngineMeasurement* measurement) {
     measurement->sequences = texts_.size();
     measurement->tokens = tokens_;
     measurement->duplicates = duplicates_;
+    measurement->logits = std::move(logits_);
     measurement->tokenize_seconds = static_cast<double>(tokenize_ns_) * 1e-9;
   }
 
@@ -48,6 +52,7 @@ class MeasureTask final : public Task, public std::enable_shared_from_this<Measu
   const std::span<const std::string> texts_;
   const std::string group_;
   size_t next_ = 0;
+  std::vector<float> logits_;
   std::atomic<uint64_t> tokens_{0};
   std::atomic<uint64_t> duplicates_{0};
   std::atomic<int64_t> tokenize_ns_{0};
@@ -80,6 +85,8 @@ class MeasureSlice final : public Slice {
   void finish(Workspace&) override {
     task_->duplicates_ += block.duplicates;
     const size_t count = end_ - begin_;
+    const size_t labels = task_->model_.info().labels.size();
+    std::copy_n(block.logits.data(), count * labels, task_->logits_.data() + begin_ * labels);
     if (task_->open_.fetch_sub(count, std::memory_order_acq_rel) == count) {
       task_->done_.set_value();
     }
@@ -124,7 +131,7 @@ Result<EngineMeasurement> measure_engine(
   const Clock::time_point start = Clock::now();
   const auto task = run(texts);
   measurement.seconds = seconds_since(start);
-  task->add_to(&measurement);
+  task->move_to(&measurement);
   return measurement;
 }
 

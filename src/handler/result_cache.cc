@@ -67,6 +67,7 @@ Result<std::unique_ptr<ResultCache>> ResultCache::open(const ResultCacheOptions&
 ResultCache::ResultCache(const ResultCacheOptions& options, ResultFolder folder)
     : labels_(options.labels),
       hidden_(options.hidden),
+      entries_max_(options.entries_max),
       folder_(std::move(folder)),
       segments_(kSlots) {}
 
@@ -80,7 +81,7 @@ ResultCache::~ResultCache() {
 void ResultCache::load() {
   size_t slot = 0;
   for (SegmentFile& file : folder_.segments()) {
-    if (slot == kSlotsLoadedMax || index_.size() >= limits::kResultEntriesMax) break;
+    if (slot == kSlotsLoadedMax || index_.size() >= entries_max_) break;
     segments_[slot] = std::make_unique<Segment>();
     segments_[slot]->file = std::move(file);
     load_segment(slot);
@@ -102,7 +103,8 @@ void ResultCache::load_segment(size_t slot) {
     found.clear();
     const Scan scan = scan_entries(buffer, &found);
     for (const FoundEntry& entry : found) {
-      if (segment.end + entry.offset >= limits::kResultSegmentBytesMax) break;
+      const bool beyond = segment.end + entry.offset >= limits::kResultSegmentBytesMax;
+      if (beyond || index_.size() >= entries_max_) break;
       index_.put(entry.hash, location_of(slot, segment.end + entry.offset));
     }
     segment.end += scan.end;
@@ -176,6 +178,7 @@ Status ResultCache::append(const ResultBatch& batch) {
     return fail(std::move(status).error().within(segment.file.path.string()));
   }
   const std::unique_lock lock(mutex_);
+  make_index_room(batch.entries_.size());
   for (const FoundEntry& entry : batch.entries_) {
     index_.put(entry.hash, location_of(*writing_, segment.end + entry.offset));
   }
@@ -213,14 +216,19 @@ Status ResultCache::open_segment() {
 }
 
 size_t ResultCache::free_slot() {
-  while (index_.size() > limits::kResultEntriesMax && age_.size() > 1) drop(age_.front());
-  if (age_.size() == kSlots) drop(age_.front());
+  if (age_.size() == kSlots) drop_oldest();
   const auto free = std::find(segments_.begin(), segments_.end(), nullptr);
   MR_CHECK(free != segments_.end());
   return static_cast<size_t>(free - segments_.begin());
 }
 
-void ResultCache::drop(size_t slot) {
+void ResultCache::make_index_room(size_t entries) {
+  while (index_.size() + entries > entries_max_ && age_.size() > 1) drop_oldest();
+}
+
+// Its entries are forgotten, not removed. The segment that is written to stays.
+void ResultCache::drop_oldest() {
+  const size_t slot = age_[age_[0] == writing_ ? 1 : 0];
   index_.remove_if([&](uint32_t location) { return slot_of(location) == slot; });
   segments_[slot].reset();
   std::erase(age_, slot);

@@ -33,6 +33,8 @@ struct ResultCacheOptions {
   size_t labels = 0;  // logits of a row
   size_t hidden = 0;  // of its embedding; 0: embeddings are not kept
   uint64_t bytes_max = limits::kResultCacheBytes;
+  // Entries that are looked among: bounds the memory.
+  size_t entries_max = limits::kResultEntriesMax;
 };
 
 // Results on their way into the cache. A worker fills its own, so that only the write is locked.
@@ -87,10 +89,12 @@ class ResultCache {
   Status append(const ResultBatch& batch);
   Status open_segment();
   size_t free_slot();
-  void drop(size_t slot);
+  void make_index_room(size_t entries);
+  void drop_oldest();
 
   const size_t labels_;
   const size_t hidden_;
+  const size_t entries_max_;
   const ResultFolder folder_;
 
   mutable std::shared_mutex mutex_;  // guards the three below

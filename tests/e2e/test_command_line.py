@@ -179,6 +179,31 @@ def test_bench_prints_one_line_of_json(cli, tiny_model, tmp_path):
     assert line["sequences"] >= 200
 
 
+def test_bench_compares_precisions_on_the_users_texts(cli, tiny_model, tmp_path):
+    source = write(tmp_path / "a.txt", "great app\nI hate it\nslow and bad\n" * 100)
+    run = cli.run("bench", "--model", tiny_model, "--input", source, "--compare-precisions")
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [line["precision"] for line in lines] == ["fp32", "bf16", "int8"]
+    assert lines[0]["labels_changed"] == 0 and lines[0]["largest_score_change"] == 0
+    assert lines[0]["speed_over_fp32"] == 1
+    for line in lines:
+        if "unavailable" in line:
+            assert line["unavailable"]
+        else:
+            assert line["sequences"] == 300 and line["sequences_per_s"] > 0
+            assert 0 <= line["mean_score_change"] <= line["largest_score_change"] < 0.5
+            assert len(line["changed"]) == min(5, line["labels_changed"])
+    cli.run("bench", "--model", tiny_model, "--input", source, "--compare-precisions",
+            "--precision", "fp32", exit_status=2)
+
+
+def test_bench_answers_duplicates_once_when_asked(cli, tiny_model, tmp_path):
+    source = write(tmp_path / "a.txt", "great app\nI hate it\n" * 100)
+    for flags, duplicates in ([], 0), (["--dedup"], 198):
+        run = cli.run("bench", "--model", tiny_model, "--input", source, *flags)
+        assert json.loads(run.stdout)["duplicates"] == duplicates
+
+
 def test_help_and_version(cli):
     assert cli.run("--version").stdout.strip()
     top = cli.run("--help").stdout
