@@ -34,9 +34,16 @@ MediaType media_type(std::string_view content_type) {
   return MediaType::kOther;
 }
 
+bool is_framed(SplitType split_type) {
+  return split_type == SplitType::kRecordIo || split_type == SplitType::kTfRecord;
+}
+
 std::optional<SplitType> parse_split_type(std::string_view text) {
   if (text == "None") return SplitType::kNone;
   if (text == "Line") return SplitType::kLine;
+  if (text == "RecordIO") return SplitType::kRecordIo;
+  if (text == "TFRecord") return SplitType::kTfRecord;
+  if (text == "JsonArray") return SplitType::kJsonArray;
   return std::nullopt;
 }
 

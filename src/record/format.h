@@ -10,7 +10,8 @@
 
 namespace millrace::record {
 
-enum class SplitType { kNone, kLine };
+// kJsonArray is ours: an object is one JSON array, its elements are the records.
+enum class SplitType { kNone, kLine, kRecordIo, kTfRecord, kJsonArray };
 enum class BatchStrategy { kMultiRecord, kSingleRecord };
 enum class AssembleWith { kNone, kLine };
 enum class JoinSource { kNone, kInput };
@@ -36,6 +37,9 @@ struct DataFormat {
   CsvOptions csv;
   uint64_t max_payload_bytes = 0;  // 0: unlimited
 };
+
+// Each record has its length before it (RecordIO, TFRecord).
+bool is_framed(SplitType split_type);
 
 // The API's values, exactly ("Line", "MultiRecord", ...); anything else is nullopt.
 std::optional<SplitType> parse_split_type(std::string_view text);

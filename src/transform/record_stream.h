@@ -19,14 +19,15 @@ class RecordStream {
   // `part` gives the range and the number of its first record. `format` outlives the stream.
   static Result<RecordStream> open(store::ObjectStore& store, const store::ObjectInfo& object,
                                    const Part& part, const record::DataFormat& format,
-                                   const CancelToken& cancel);
+                                   const CancelToken& cancel,
+                                   record::Checksums checksums = record::Checksums::kVerify);
 
   // Takes the object's CSV header; the records then start after it.
   // REQUIRES: the range begins at 0 and nothing was taken yet.
   Result<record::CsvHeader> take_header();
 
   // False: the end. The record is valid until the next call. A record that is larger than the
-  // payload may be is bad_input.
+  // payload may be is bad_input, and so is one whose checksum is wrong.
   Result<bool> next(record::Record* record);
 
   // Number of the record that next() would give, counted from 0.
@@ -36,7 +37,7 @@ class RecordStream {
 
  private:
   RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
-               const record::DataFormat& format, CancelToken cancel);
+               const record::DataFormat& format, CancelToken cancel, record::Checksums checksums);
   void start_at(uint64_t offset);
   Status read_more();
   Error at_next_record(Error error) const;
@@ -44,6 +45,7 @@ class RecordStream {
   std::unique_ptr<store::ObjectReader> reader_;
   const record::DataFormat* format_;
   CancelToken cancel_;
+  record::Checksums checksums_;
   std::unique_ptr<record::Splitter> splitter_;
   std::string block_;
   bool finished_ = false;

@@ -13,6 +13,8 @@ record::BatchLimits batch_limits(const record::DataFormat& format,
   record::BatchLimits batch;
   batch.strategy = format.batch_strategy;
   batch.payload_bytes_max = format.max_payload_bytes;
+  batch.json_array =
+      format.split_type == record::SplitType::kJsonArray && !traits.reads_records_alone;
   if (traits.reads_records_alone) {
     // One record a request would only cost; the replies are told apart anyway.
     batch.strategy = record::BatchStrategy::kMultiRecord;
