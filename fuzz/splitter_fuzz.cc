@@ -52,9 +52,8 @@ Cut cut(const record::DataFormat& format, std::string_view object, size_t block,
 
 // Bits 5 and 6 of the first byte: one of the types that are not lines; bit 7: SingleRecord.
 void choose_split_type(uint8_t choice, record::DataFormat* format) {
-  constexpr record::SplitType kOthers[] = {record::SplitType::kRecordIo,
-                                           record::SplitType::kTfRecord,
-                                           record::SplitType::kJsonArray};
+  constexpr record::SplitType kOthers[] = {
+      record::SplitType::kRecordIo, record::SplitType::kTfRecord, record::SplitType::kJsonArray};
   if ((choice >> 5 & 3) != 0) format->split_type = kOthers[(choice >> 5 & 3) - 1];
   if ((choice & 128) != 0) format->batch_strategy = record::BatchStrategy::kSingleRecord;
 }
@@ -78,7 +77,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   format.split_type = (data[0] & 4) != 0 ? record::SplitType::kNone : record::SplitType::kLine;
   format.csv.rfc4180 = (data[0] & 8) != 0;
   choose_split_type(data[0], &format);
-  const uint64_t limit = (data[0] & 16) != 0 ? 1 + data[2] : size + 1;
+  // A limit below the header of a frame is none that anybody sets.
+  const uint64_t limit_min = record::is_framed(format.split_type) ? 16 : 1;
+  const uint64_t limit = (data[0] & 16) != 0 ? limit_min + data[2] : size + 16;
 
   const Cut whole = cut(format, object, size, limit);
   const Cut pieces = cut(format, object, 1 + data[1] % 16, limit);

@@ -65,13 +65,13 @@ class JsonArrayCutter final : public Cutter {
 
  private:
   enum class Place {
-    kObject,       // at the object's first byte
-    kStart,        // before '['
-    kFirst,        // behind '[': an element or ']'
-    kNext,         // behind ',': an element
-    kElement,      // at an element's first byte
-    kAfterElement, // ',' or ']'
-    kEnd           // behind ']'
+    kObject,        // at the object's first byte
+    kStart,         // before '['
+    kFirst,         // behind '[': an element or ']'
+    kNext,          // behind ',': an element
+    kElement,       // at an element's first byte
+    kAfterElement,  // ',' or ']'
+    kEnd            // behind ']'
   };
 
   size_t go_to(Place next, size_t end) {
@@ -187,11 +187,11 @@ class JsonArrayCutter final : public Cutter {
   }
 
   Place place_ = Place::kObject;  // where `pending` begins
-  Place next_ = Place::kObject;  // where what find_end() cut off ends
-  bool in_element_ = false;      // `pending` begins with an element
-  bool in_string_ = false;       // scanned_ stands in a string
-  size_t depth_ = 0;             // of brackets at scanned_
-  size_t scanned_ = 0;           // no need to look before it
+  Place next_ = Place::kObject;   // where what find_end() cut off ends
+  bool in_element_ = false;       // `pending` begins with an element
+  bool in_string_ = false;        // scanned_ stands in a string
+  size_t depth_ = 0;              // of brackets at scanned_
+  size_t scanned_ = 0;            // no need to look before it
   const char* cause_ = "";
 };
 

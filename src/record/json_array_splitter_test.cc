@@ -84,11 +84,11 @@ TEST(JsonArraySplitter, BoundsAnElementAndNotWhatStandsBetween) {
 // nlohmann-json reads the same arrays whole.
 TEST(JsonArraySplitter, AgreesWithAParserOnRandomArrays) {
   std::mt19937 random(7);
-  const char* pieces[] = {"[",  "]",   "{",        "}",      ",",       ":",    "\"a\"",
-                          "1",  " ",   "\"\\\"\"", "\"]\"",  "\"\\\\\"", "null", "\"b\":",
-                          "\n", "[]", "{\"k\":",  "\"{\"", "-2.5"};
+  const char* pieces[] = {
+      "[",     "]",        "{",    "}",      ",",  ":",  "\"a\"",   "1",     " ",   "\"\\\"\"",
+      "\"]\"", "\"\\\\\"", "null", "\"b\":", "\n", "[]", "{\"k\":", "\"{\"", "-2.5"};
   size_t arrays = 0;
-  for (int round = 0; round < 200000; ++round) {
+  for (int round = 0; round < 60000; ++round) {
     std::string object = "[";
     for (size_t i = random() % 9; i > 0; --i) object += pieces[random() % std::size(pieces)];
     object += "]";
@@ -102,7 +102,7 @@ TEST(JsonArraySplitter, AgreesWithAParserOnRandomArrays) {
       ASSERT_EQ(nlohmann::json::parse(split.framed[i], nullptr, false), whole[i]) << object;
     }
   }
-  EXPECT_GT(arrays, 5000U);
+  EXPECT_GT(arrays, 1000U);
 }
 
 }  // namespace

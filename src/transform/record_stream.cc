@@ -12,7 +12,15 @@ Result<RecordStream> RecordStream::open(store::ObjectStore& store, const store::
                                         const Part& part, const record::DataFormat& format,
                                         const CancelToken& cancel, record::Checksums checksums) {
   MR_ASSIGN(auto reader, store.open(object, part.offset, part.length));
-  return RecordStream(std::move(reader), part, format, cancel, checksums);
+  if (!record::is_decoded(format)) {
+    return RecordStream(std::move(reader), part, format, cancel, checksums);
+  }
+  auto decoding = std::make_unique<DecodingReader>(std::move(reader), format);
+  DecodingReader* const seen = decoding.get();
+  RecordStream stream(std::move(decoding), part, format, cancel, checksums);
+  stream.decoding_ = seen;
+  stream.block_.resize(limits::kReadBlockBytes);
+  return stream;
 }
 
 RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
@@ -46,6 +54,9 @@ Result<record::CsvHeader> RecordStream::take_header() {
   record::DataFormat split = *format_;
   split.split_type = record::SplitType::kLine;
   MR_ASSIGN(record::CsvHeader header, record::read_csv_header(read, split));
+  if (format_->encoding != record::TextEncoding::kUtf8) {
+    header.line = record::with_replacements(header.line);
+  }
   start_at(header.end);
   splitter_->feed(std::string_view(head).substr(header.end));
   return header;
@@ -72,6 +83,11 @@ Result<bool> RecordStream::next(record::Record* record) {
   }
   ++next_record_;
   return true;
+}
+
+std::optional<uint64_t> RecordStream::take_source_bytes() {
+  if (decoding_ == nullptr) return std::nullopt;
+  return decoding_->source_bytes() - std::exchange(source_bytes_, decoding_->source_bytes());
 }
 
 Status RecordStream::read_more() {

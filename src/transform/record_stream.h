@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/cancel.h"
@@ -10,6 +11,7 @@
 #include "record/csv_header.h"
 #include "record/splitter.h"
 #include "store/object_store.h"
+#include "transform/decoding_reader.h"
 #include "transform/part.h"
 
 namespace millrace::transform {
@@ -34,6 +36,8 @@ class RecordStream {
   uint64_t next_record() const { return next_record_; }
   // Where in the object the next record starts, blank lines apart.
   uint64_t position() const { return splitter_->position(); }
+  // Where the object is decoded: how much of it has been read since the last call.
+  std::optional<uint64_t> take_source_bytes();
 
  private:
   RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
@@ -43,6 +47,8 @@ class RecordStream {
   Error at_next_record(Error error) const;
 
   std::unique_ptr<store::ObjectReader> reader_;
+  DecodingReader* decoding_ = nullptr;  // reader_, where the object is decoded
+  uint64_t source_bytes_ = 0;           // told by take_source_bytes()
   const record::DataFormat* format_;
   CancelToken cancel_;
   record::Checksums checksums_;

@@ -62,6 +62,7 @@ Result<Request> RequestStream::next() {
 Request RequestStream::take() {
   Request request;
   request.batch = batcher_.take();
+  request.source_bytes = records_.take_source_bytes().value_or(request.batch.body.size());
   request.offsets = take_front(&offsets_, request.batch.records.size());
   request.begins = take_front(&begins_, request.batch.records.size());
   return request;
