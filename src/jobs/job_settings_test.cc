@@ -231,7 +231,8 @@ TEST(Locations, AManifestsPrefixIsFoundFromWhereTheManifestLies) {
   EXPECT_EQ(manifest_location("s3://bucket/a/b-", local)->prefix, "a/b-");
   EXPECT_EQ(manifest_location("/usr/li", local)->root.path, "/usr");
   EXPECT_EQ(manifest_location("/usr/li", local)->prefix, "li");
-  EXPECT_EQ(manifest_location("", local)->root.path, "/tmp");
+  EXPECT_EQ(manifest_location("./", local)->root.path, "/tmp");
+  EXPECT_FALSE(manifest_location("", local));
   EXPECT_FALSE(manifest_location("no-such-folder/", local));
   const InputLocation remote = input_location("s3://bucket/list.json").value();
   EXPECT_FALSE(manifest_location("/etc/", remote));

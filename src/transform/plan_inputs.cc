@@ -19,8 +19,8 @@ std::string_view folder_of(std::string_view prefix) {
 // SageMaker's jobs show it: S3Uri 's3://b/batch_input' gives 'batch_input/0.png' the output
 // '0.png.out'; a prefix of one whole key yields its base name.
 std::string_view relative_key(std::string_view key, std::string_view prefix) {
-  const bool is_folder = !prefix.empty() && !prefix.ends_with('/') &&
-                         key.size() > prefix.size() && key[prefix.size()] == '/';
+  const bool is_folder = !prefix.empty() && !prefix.ends_with('/') && key.size() > prefix.size() &&
+                         key[prefix.size()] == '/';
   return key.substr(is_folder ? prefix.size() + 1 : folder_of(prefix).size());
 }
 

@@ -221,3 +221,31 @@ def test_no_input_is_an_error_unless_it_is_allowed(cli, tiny_model, tmp_path):
     assert "no input objects" in run.stderr
     run = cli.transform(tiny_model, tmp_path / "in", tmp_path / "out", "--allow-empty")
     assert run.summary["objects"] == 0 and run.summary["status"] == "Completed"
+
+
+def test_csv_keeps_line_ends_in_quotes_and_quotes_in_plain_fields(cli, tiny_model, tmp_path):
+    """One part for each row: line ends in quotes are never taken for a row's."""
+    source = write(tmp_path / "in.csv",
+                   b'\xef\xbb\xbfid,text\r\n1,"a\r\nb\n""c"""\r\n2,say "hi"\r\n\r\n3,last')
+    outputs = set()
+    for part_bytes in 1, 1 << 20:
+        target = tmp_path / f"{part_bytes}.csv"
+        run = cli.transform(tiny_model, source, target, "--csv-header", "--text-column", "text",
+                            "--join-source", "Input", "--part-bytes", part_bytes)
+        assert run.summary["records"] == 3
+        outputs.add(target.read_bytes())
+    assert len(outputs) == 1
+    joined = list(csv.reader(io.StringIO(outputs.pop().decode(), newline="")))
+    assert [row[:2] for row in joined] == [["id", "text"], ["1", 'a\r\nb\n"c"'],
+                                           ["2", 'say "hi"'], ["3", "last"]]
+
+
+def test_tabs_by_name_and_by_flag(cli, tiny_model, tmp_path):
+    content = "id\ttext\n1\tgreat app\n2\tnot, good\n"
+    for name, flags in ("a.tsv", []), ("b.csv", ["--csv-delimiter", "tab"]):
+        target = tmp_path / (name + ".out")
+        cli.transform(tiny_model, write(tmp_path / name, content), target, "--csv-header",
+                      "--text-column", "text", "--join-source", "Input", *flags)
+        rows = [line.split("\t") for line in target.read_text().splitlines()]
+        assert [row[:2] for row in rows] == [line.split("\t") for line in content.splitlines()]
+        assert all(len(row) == 4 for row in rows)
