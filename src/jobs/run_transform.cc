@@ -246,16 +246,11 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
     TransformOutcome nothing;
     nothing.job_name = settings.job_name;
     nothing.model_name = artifact.name;
-    nothing.model = loaded->model->info();
+    if (loaded->model != nullptr) nothing.model = loaded->model->info();
     return nothing;
   }
-  MR_ASSIGN(record::DataFormat format, infer_format(settings, keys_of(source.plan)));
+  MR_ASSIGN(const record::DataFormat format, infer_format(settings, keys_of(source.plan)));
   MR_TRY(check_format(format));
-  // What the job does not state the model may (/execution-parameters); else it is the default.
-  const auto& traits = loaded->handler->traits();
-  if (!settings.max_payload_in_mb && traits.max_payload_bytes) {
-    format.max_payload_bytes = *traits.max_payload_bytes;
-  }
 
   const bool single = source.plan.objects.size() == 1;
   MR_ASSIGN(const OutputLocation output, output_location(settings.output, single));
