@@ -5,6 +5,8 @@
 #include <random>
 #include <string>
 
+#include "record/crc32c.h"
+#include "record/decoder.h"
 #include "record/join.h"
 #include "record/splitter.h"
 
@@ -51,11 +53,23 @@ std::vector<std::string> json_records() {
   return records;
 }
 
-void split(benchmark::State& state, const std::string& object, bool rfc4180) {
+DataFormat csv_format(bool rfc4180) {
   DataFormat format;
   format.content_type = "text/csv";
   format.split_type = SplitType::kLine;
   format.csv.rfc4180 = rfc4180;
+  return format;
+}
+
+DataFormat json_format(SplitType split_type) {
+  DataFormat format;
+  format.content_type =
+      split_type == SplitType::kLine ? "application/jsonlines" : "application/json";
+  format.split_type = split_type;
+  return format;
+}
+
+void split(benchmark::State& state, const std::string& object, const DataFormat& format) {
   for (auto _ : state) {
     const auto splitter = make_splitter(format, 0, 100'000'000);
     size_t contents = 0;
@@ -74,11 +88,87 @@ void split(benchmark::State& state, const std::string& object, bool rfc4180) {
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * object.size()));
 }
 
+std::string little_endian(uint64_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
+  return text;
+}
+
+// The JSON records in frames, or as lines or an array.
+std::string json_object(SplitType split_type) {
+  std::string object = split_type == SplitType::kJsonArray ? "[" : "";
+  while (object.size() < kObjectBytes) {
+    for (const std::string& record : json_records()) {
+      if (split_type == SplitType::kTfRecord) {
+        const std::string length = little_endian(record.size(), 8);
+        object += length + little_endian(masked_crc32c(length), 4) + record +
+                  little_endian(masked_crc32c(record), 4);
+      } else if (split_type == SplitType::kRecordIo) {
+        object += little_endian(0xCED7230A, 4) + little_endian(record.size(), 4) + record;
+        object.resize((object.size() + 3) / 4 * 4);
+      } else {
+        object += record + (split_type == SplitType::kJsonArray ? ",\n" : "\n");
+      }
+    }
+  }
+  if (split_type == SplitType::kJsonArray) object.replace(object.size() - 2, 2, "]\n");
+  return object;
+}
+
 void BM_SplitLines(benchmark::State& state) {
-  split(state, csv_object(), false);
+  split(state, csv_object(), csv_format(false));
 }
 void BM_SplitCsv(benchmark::State& state) {
-  split(state, csv_object(), true);
+  split(state, csv_object(), csv_format(true));
+}
+void BM_SplitJsonLines(benchmark::State& state) {
+  split(state, json_object(SplitType::kLine), json_format(SplitType::kLine));
+}
+void BM_SplitJsonArray(benchmark::State& state) {
+  split(state, json_object(SplitType::kJsonArray), json_format(SplitType::kJsonArray));
+}
+void BM_SplitTfRecord(benchmark::State& state) {
+  split(state, json_object(SplitType::kTfRecord), json_format(SplitType::kTfRecord));
+}
+void BM_SplitRecordIo(benchmark::State& state) {
+  split(state, json_object(SplitType::kRecordIo), json_format(SplitType::kRecordIo));
+}
+
+void BM_Crc32cByInstruction(benchmark::State& state) {
+  const std::string object = csv_object();
+  for (auto _ : state) benchmark::DoNotOptimize(crc32c(object));
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * object.size()));
+}
+void BM_Crc32cByTable(benchmark::State& state) {
+  const std::string object = csv_object();
+  for (auto _ : state) benchmark::DoNotOptimize(crc32c_by_table(object));
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * object.size()));
+}
+
+// Bytes of the object as it is stored; every fiftieth character is no ASCII.
+void decode(benchmark::State& state, TextEncoding encoding) {
+  const bool wide = encoding == TextEncoding::kUtf16Le;
+  std::string object;
+  for (const char c : csv_object()) {
+    object += object.size() % 50 == 0 ? '\xE9' : c;
+    if (wide) object += '\0';
+  }
+  std::string out(kBlockBytes, '\0');
+  for (auto _ : state) {
+    const auto decoder = make_text_decoder(encoding);
+    std::string_view in = object;
+    while (decoder->decode(&in, false, out).value() > 0) benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * object.size()));
+}
+void BM_DecodeCp1252(benchmark::State& state) {
+  decode(state, TextEncoding::kCp1252);
+}
+void BM_DecodeCp1258(benchmark::State& state) {
+  decode(state, TextEncoding::kCp1258);
+}
+void BM_DecodeUtf16(benchmark::State& state) {
+  decode(state, TextEncoding::kUtf16Le);
 }
 
 constexpr std::string_view kResult = R"([{"label":"POSITIVE","score":0.9598047137260437}])";
@@ -132,6 +222,15 @@ void BM_JoinCsv(benchmark::State& state) {
 
 BENCHMARK(BM_SplitLines)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_SplitCsv)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_SplitJsonLines)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_SplitJsonArray)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_SplitTfRecord)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_SplitRecordIo)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_Crc32cByInstruction)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_Crc32cByTable)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_DecodeCp1252)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_DecodeCp1258)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_DecodeUtf16)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_JoinJson)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_JoinJsonNlohmann)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_JoinCsv)->Unit(benchmark::kMillisecond);

@@ -1,6 +1,6 @@
 // Splitters: whatever the bytes and the blocks in which they come, the same records; together the
-// records of SplitType None and Line are the object, byte for byte. The first three bytes choose
-// the format, the block size and the limit.
+// records of SplitType None and Line are the object, byte for byte, and so are whole frames of
+// RecordIO and TFRecord. The first three bytes choose the format, the block size and the limit.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -15,7 +15,7 @@ namespace {
 namespace record = millrace::record;
 
 struct Cut {
-  std::vector<std::string> framed, content;
+  std::vector<std::string> framed, content, problem;
   std::string error;
 };
 
@@ -34,10 +34,11 @@ Cut cut(const record::DataFormat& format, std::string_view object, size_t block,
       MR_CHECK(found.framed.size() <= limit);
       MR_CHECK(found.offset >= end);
       MR_CHECK(found.content.data() >= found.framed.data());
-      end = found.offset + found.framed.size();
-      MR_CHECK(splitter->position() == end);
+      end = splitter->position();
+      MR_CHECK(end >= found.offset + found.framed.size());
       result.framed.emplace_back(found.framed);
       result.content.emplace_back(found.content);
+      result.problem.emplace_back(found.problem);
       continue;
     }
     if (whole) return result;
@@ -47,6 +48,22 @@ Cut cut(const record::DataFormat& format, std::string_view object, size_t block,
     whole = object.empty();
     if (whole) splitter->finish();
   }
+}
+
+// Bits 5 and 6 of the first byte: one of the types that are not lines; bit 7: SingleRecord.
+void choose_split_type(uint8_t choice, record::DataFormat* format) {
+  constexpr record::SplitType kOthers[] = {
+      record::SplitType::kRecordIo, record::SplitType::kTfRecord, record::SplitType::kJsonArray};
+  if ((choice >> 5 & 3) != 0) format->split_type = kOthers[(choice >> 5 & 3) - 1];
+  if ((choice & 128) != 0) format->batch_strategy = record::BatchStrategy::kSingleRecord;
+}
+
+// The records of an object that was read to its end are all of it.
+bool keeps_every_byte(const record::DataFormat& format) {
+  if (record::is_framed(format.split_type)) {
+    return format.batch_strategy == record::BatchStrategy::kMultiRecord;
+  }
+  return format.split_type != record::SplitType::kJsonArray && !format.csv.rfc4180;
 }
 
 }  // namespace
@@ -59,16 +76,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   format.content_type = kTypes[data[0] & 3];
   format.split_type = (data[0] & 4) != 0 ? record::SplitType::kNone : record::SplitType::kLine;
   format.csv.rfc4180 = (data[0] & 8) != 0;
-  const uint64_t limit = (data[0] & 16) != 0 ? 1 + data[2] : size + 1;
+  choose_split_type(data[0], &format);
+  // A limit below the header of a frame is none that anybody sets.
+  const uint64_t limit_min = record::is_framed(format.split_type) ? 16 : 1;
+  const uint64_t limit = (data[0] & 16) != 0 ? limit_min + data[2] : size + 16;
 
   const Cut whole = cut(format, object, size, limit);
   const Cut pieces = cut(format, object, 1 + data[1] % 16, limit);
   MR_CHECK(whole.framed == pieces.framed);
   MR_CHECK(whole.content == pieces.content);
+  MR_CHECK(whole.problem == pieces.problem);
   // What follows the semicolon is a guess at the cause, made from what was read by then.
   const auto known = [](const Cut& c) { return c.error.substr(0, c.error.find(';')); };
   MR_CHECK(known(whole) == known(pieces));
-  if (!format.csv.rfc4180 && whole.error.empty()) {
+  if (keeps_every_byte(format) && whole.error.empty()) {
     std::string together;
     for (const std::string& framed : whole.framed) together += framed;
     MR_CHECK(together == object);

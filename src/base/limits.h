@@ -23,6 +23,11 @@ constexpr uint64_t kPayloadBytesMax = 100 * kMiB;
 constexpr uint64_t kDefaultPartBytes = 8 * kMiB;
 // One read of an object. Large enough for a round trip to S3 to pay, small beside the payload.
 constexpr size_t kReadBlockBytes = 1 * kMiB;
+// What a decoder (gzip, an encoding) is given at one time; large beside what a call costs, small
+// enough to stay in the cache between the stages.
+constexpr size_t kDecodeBlockBytes = 128 * 1024;
+// A manifest: a million keys of 60 bytes.
+constexpr size_t kManifestBytesMax = 64 * 1024 * 1024;
 // Nesting of a JSON record. simdjson's default; deeper input is refused, never recursed into.
 constexpr size_t kJsonDepthMax = 1024;
 // Input that is being transformed at one time, over all feeders of a job.

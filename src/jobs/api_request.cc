@@ -22,10 +22,10 @@ constexpr std::array<Member, 25> kMembers = {{
     {"MaxConcurrentTransforms", "MAX_CONCURRENT_TRANSFORMS"},
     {"MaxPayloadInMB", "MAX_PAYLOAD_IN_MB"},
     {"BatchStrategy", "BATCH_STRATEGY"},
-    {"TransformInput.DataSource.S3DataSource.S3DataType", "*S3Prefix"},
+    {"TransformInput.DataSource.S3DataSource.S3DataType", "DATA_TYPE"},
     {"TransformInput.DataSource.S3DataSource.S3Uri", "INPUT"},
     {"TransformInput.ContentType", "CONTENT_TYPE"},
-    {"TransformInput.CompressionType", "*None"},
+    {"TransformInput.CompressionType", "COMPRESSION_TYPE"},
     {"TransformInput.SplitType", "SPLIT_TYPE"},
     {"TransformOutput.S3OutputPath", "OUTPUT"},
     {"TransformOutput.Accept", "ACCEPT"},
@@ -67,6 +67,15 @@ Result<std::string> scalar(const std::string& path, const json& value) {
   return fail(invalid_argument(path + ": expected a string or a whole number"));
 }
 
+// Values of ours in a member of the API: boto3 and the CLI would not send them, and what is read as
+// a request of Amazon's must mean the same there.
+Status refuse_own_values(const std::string& path, const std::string& text) {
+  if (path != "TransformInput.SplitType" || (text != "JsonArray" && text != "Parquet")) return {};
+  return fail(invalid_argument(
+      fmt::format("{}: '{}' is not a value of the API; set MILLRACE_SPLIT_TYPE={} in Environment",
+                  path, text, text)));
+}
+
 Status take(const std::string& path, const Member& member, const json& value, ApiRequest* out) {
   if (member.option.empty()) return {};
   MR_ASSIGN(const std::string text, scalar(path, value));
@@ -75,6 +84,7 @@ Status take(const std::string& path, const Member& member, const json& value, Ap
     return fail(invalid_argument(
         fmt::format("{}: '{}' is not supported by this version of Millrace", path, text)));
   }
+  MR_TRY(refuse_own_values(path, text));
   out->members[std::string(member.option)] = text;
   return {};
 }

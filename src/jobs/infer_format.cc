@@ -28,7 +28,15 @@ constexpr Profile kTsv = {"text/csv", SplitType::kLine, AssembleWith::kLine, tru
 constexpr Profile kText = {"text/plain", SplitType::kLine, AssembleWith::kLine, false, ','};
 constexpr Profile kJson = {"application/json", SplitType::kNone, AssembleWith::kNone, false, ','};
 
-std::string extension_of(std::string_view key) {
+// What a name tells.
+struct Guess {
+  const Profile* profile = nullptr;
+  bool gzip = false;
+};
+
+constexpr std::string_view kGzipExtension = ".gz";
+
+std::string last_extension(std::string_view key) {
   const size_t slash = key.rfind('/');
   const std::string_view name = slash == std::string_view::npos ? key : key.substr(slash + 1);
   const size_t dot = name.rfind('.');
@@ -38,6 +46,13 @@ std::string extension_of(std::string_view key) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return extension;
+}
+
+// ".csv", or with what it is compressed by: ".csv.gz".
+std::string extension_of(std::string_view key) {
+  const std::string last = last_extension(key);
+  if (last != kGzipExtension) return last;
+  return last_extension(key.substr(0, key.size() - last.size())) + last;
 }
 
 const Profile* profile_of_extension(std::string_view extension) {
@@ -80,22 +95,38 @@ std::string accept_of(const std::string& content_type) {
   return "";
 }
 
-// The one profile that all keys have; their extensions are counted for the message.
-Result<const Profile*> common_profile(const JobSettings& settings,
-                                      const std::vector<std::string>& keys) {
+Guess guess_of(std::string_view extension, const JobSettings& settings) {
+  Guess guess;
+  guess.gzip = extension.ends_with(kGzipExtension);
+  if (guess.gzip) extension.remove_suffix(kGzipExtension.size());
+  guess.profile = profile_of_extension(extension);
+  if (guess.profile == nullptr && settings.content_type) {
+    guess.profile = profile_of_content_type(*settings.content_type);
+  }
+  if (settings.compression_type) guess.gzip = false;  // names do not decide it
+  return guess;
+}
+
+// The names need not agree then, but on how they are compressed.
+bool fully_stated(const JobSettings& s) {
+  return s.content_type && s.split_type && s.assemble_with;
+}
+
+// What all keys tell; their extensions are counted for the message.
+Result<Guess> common_guess(const JobSettings& settings, const std::vector<std::string>& keys) {
   std::map<std::string, size_t> counts;
   for (const std::string& key : keys) ++counts[extension_of(key)];
-  const Profile* common = nullptr;
+  const bool stated = fully_stated(settings);
+  Guess common;
   bool first = true;
   bool agree = true;
   for (const auto& [extension, count] : counts) {
-    const Profile* profile = profile_of_extension(extension);
-    if (profile == nullptr && settings.content_type) {
-      profile = profile_of_content_type(*settings.content_type);
-    }
-    if (!first && profile != common) agree = false;
-    common = profile;
+    const Guess guess = guess_of(extension, settings);
+    if (first) common = guess;
     first = false;
+    const bool same_profile = guess.profile == common.profile;
+    if (guess.gzip != common.gzip || !(same_profile || stated)) agree = false;
+    if (!same_profile) common.profile = nullptr;
   }
   if (agree) return common;
   std::string told;
@@ -103,14 +134,11 @@ Result<const Profile*> common_profile(const JobSettings& settings,
     told += fmt::format("{}{} {}", told.empty() ? "" : ", ", count,
                         extension.empty() ? "without extension" : extension);
   }
-  return fail(invalid_argument(
-      fmt::format("the input objects have different formats ({}); state the format with "
-                  "--content-type, --split-type, --assemble-with and --accept, or name one kind",
-                  told)));
-}
-
-bool fully_stated(const JobSettings& s) {
-  return s.content_type && s.split_type && s.assemble_with;
+  return fail(invalid_argument(fmt::format(
+      "the input objects have different formats ({}); state the format with "
+      "--content-type, --split-type, --assemble-with, --accept and --compression-type, or "
+      "name one kind",
+      told)));
 }
 
 void take_stated(const JobSettings& settings, record::DataFormat* format) {
@@ -118,6 +146,10 @@ void take_stated(const JobSettings& settings, record::DataFormat* format) {
   if (settings.split_type) format->split_type = *settings.split_type;
   if (settings.assemble_with) format->assemble_with = *settings.assemble_with;
   if (settings.csv_rfc4180) format->csv.rfc4180 = *settings.csv_rfc4180;
+  if (settings.csv_delimiter) format->csv.delimiter = *settings.csv_delimiter;
+  if (settings.compression_type) format->compression_type = *settings.compression_type;
+  format->encoding = settings.encoding;
+  format->csv.byte_order_mark = settings.csv_bom;
   format->accept = settings.accept ? *settings.accept : accept_of(format->content_type);
   format->csv.header = settings.csv_header;
   format->batch_strategy = settings.batch_strategy.value_or(record::BatchStrategy::kMultiRecord);
@@ -127,18 +159,46 @@ void take_stated(const JobSettings& settings, record::DataFormat* format) {
                                   : limits::kDefaultPayloadBytes;
 }
 
+// What is only for text, or only for CSV.
+Status check_encoding(const record::DataFormat& format, MediaType out) {
+  if (format.encoding != record::TextEncoding::kUtf8 && record::is_framed(format.split_type)) {
+    return fail(invalid_argument(
+        "--encoding: the records of RecordIO and TFRecord are bytes, not text in an encoding"));
+  }
+  if (format.csv.byte_order_mark && out != MediaType::kCsv) {
+    return fail(
+        invalid_argument("--csv-bom: the results are '" + format.accept + "', not text/csv"));
+  }
+  return {};
+}
+
+Status check_join(const record::DataFormat& format, MediaType in, MediaType out) {
+  if (format.join_source == record::JoinSource::kNone) return {};
+  const bool joinable =
+      in == MediaType::kCsv || in == MediaType::kJson || in == MediaType::kJsonLines;
+  if (!joinable || in != out) {
+    return fail(invalid_argument(fmt::format(
+        "--join-source Input needs a content type and an accept that are equal and text/csv, "
+        "application/json or application/jsonlines; they are '{}' and '{}'",
+        format.content_type, format.accept)));
+  }
+  const bool lines = format.split_type == SplitType::kLine;
+  if (record::is_framed(format.split_type) ||
+      lines != (format.assemble_with == AssembleWith::kLine)) {
+    return fail(
+        invalid_argument("--join-source Input needs equal --split-type and --assemble-with: both "
+                         "Line or both None"));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<record::DataFormat> infer_format(const JobSettings& settings,
                                         const std::vector<std::string>& keys) {
   record::DataFormat format;
-  const Profile* profile = nullptr;
-  const Result<const Profile*> common = common_profile(settings, keys);
-  if (common) {
-    profile = *common;
-  } else if (!fully_stated(settings)) {
-    return fail(common.error());
-  }
+  MR_ASSIGN(const Guess guess, common_guess(settings, keys));
+  const Profile* profile = guess.profile;
   if (profile == nullptr) {
     if (!settings.content_type) {
       return fail(invalid_argument(
@@ -154,6 +214,7 @@ Result<record::DataFormat> infer_format(const JobSettings& settings,
     format.csv.rfc4180 = profile->csv_rfc4180;
     format.csv.delimiter = profile->delimiter;
   }
+  if (guess.gzip) format.compression_type = record::CompressionType::kGzip;
   take_stated(settings, &format);
   return format;
 }
@@ -168,22 +229,12 @@ Status check_format(const record::DataFormat& format) {
   if (format.csv.header && format.split_type != SplitType::kLine) {
     return fail(invalid_argument("--csv-header needs --split-type Line"));
   }
-  if (format.join_source == record::JoinSource::kNone) return {};
-  const bool joinable =
-      in == MediaType::kCsv || in == MediaType::kJson || in == MediaType::kJsonLines;
-  if (!joinable || in != out) {
-    return fail(invalid_argument(fmt::format(
-        "--join-source Input needs a content type and an accept that are equal and text/csv, "
-        "application/json or application/jsonlines; they are '{}' and '{}'",
-        format.content_type, format.accept)));
+  MR_TRY(check_encoding(format, out));
+  if (format.split_type == SplitType::kJsonArray && in != MediaType::kJson) {
+    return fail(invalid_argument("--split-type JsonArray: the content type is " +
+                                 format.content_type + "; it must be application/json"));
   }
-  const bool framed = format.split_type == SplitType::kLine;
-  if (framed != (format.assemble_with == AssembleWith::kLine)) {
-    return fail(
-        invalid_argument("--join-source Input needs equal --split-type and --assemble-with: both "
-                         "Line or both None"));
-  }
-  return {};
+  return check_join(format, in, out);
 }
 
 }  // namespace millrace::jobs

@@ -74,6 +74,19 @@ class Checker {
     return false;
   }
 
+  // One ASCII character that CSV can have between its fields, or "tab".
+  std::optional<char> delimiter(const char* name) {
+    const auto found = settings_.find(name);
+    if (found == settings_.end()) return std::nullopt;
+    const std::string& text = found->second.value;
+    if (text == "tab" || text == "\\t") return '\t';
+    const char c = text.empty() ? '\0' : text.front();
+    const bool printable = c == '\t' || (c >= ' ' && c <= '~');
+    if (text.size() == 1 && printable && c != '"') return c;
+    reject(found->second, "one ASCII character that is no quote, or tab");
+    return std::nullopt;
+  }
+
   void reject(const Setting& setting, std::string_view allowed) {
     if (!error_) error_ = bad_value(setting, allowed);
   }
@@ -115,6 +128,22 @@ void take_native(const Settings& settings, JobSettings* out) {
   }
 }
 
+// How the input is listed, stored and written.
+void take_input_settings(Checker& check, JobSettings* out) {
+  const std::string csv = check.one_of("CSV", "", {"line", "rfc4180"});
+  if (!csv.empty()) out->csv_rfc4180 = csv == "rfc4180";
+  out->csv_header = check.flag("CSV_HEADER");
+  out->csv_delimiter = check.delimiter("CSV_DELIMITER");
+  out->csv_bom = check.flag("CSV_BOM");
+  out->encoding = check.word<record::TextEncoding>("ENCODING", record::parse_text_encoding)
+                      .value_or(record::TextEncoding::kUtf8);
+  out->compression_type =
+      check.word<record::CompressionType>("COMPRESSION_TYPE", record::parse_compression_type);
+  out->is_manifest =
+      check.one_of("DATA_TYPE", "S3Prefix", {"S3Prefix", "ManifestFile"}) == "ManifestFile";
+  out->allow_empty = check.flag("ALLOW_EMPTY");
+}
+
 }  // namespace
 
 Result<JobSettings> check_settings(const Settings& settings, int cores) {
@@ -132,9 +161,7 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
       check.word<record::BatchStrategy>("BATCH_STRATEGY", record::parse_batch_strategy);
   out.join_source = check.word<record::JoinSource>("JOIN_SOURCE", record::parse_join_source)
                         .value_or(record::JoinSource::kNone);
-  const std::string csv = check.one_of("CSV", "", {"line", "rfc4180"});
-  if (!csv.empty()) out.csv_rfc4180 = csv == "rfc4180";
-  out.csv_header = check.flag("CSV_HEADER");
+  take_input_settings(check, &out);
   out.max_payload_in_mb = check.number("MAX_PAYLOAD_IN_MB", 0, 100);
   const auto transforms =
       check.number("MAX_CONCURRENT_TRANSFORMS", 0, limits::kConcurrentTransformsMax);

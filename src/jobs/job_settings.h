@@ -23,9 +23,15 @@ struct JobSettings {
   std::optional<record::SplitType> split_type;
   std::optional<record::AssembleWith> assemble_with;
   std::optional<bool> csv_rfc4180;
+  std::optional<char> csv_delimiter;
+  std::optional<record::CompressionType> compression_type;
 
   record::JoinSource join_source = record::JoinSource::kNone;
   bool csv_header = false;
+  bool csv_bom = false;
+  record::TextEncoding encoding = record::TextEncoding::kUtf8;
+  bool is_manifest = false;  // `input` names a list of objects
+  bool allow_empty = false;
 
   // Unset where nobody said it: then the model's own word holds, then SageMaker's defaults.
   std::optional<record::BatchStrategy> batch_strategy;
@@ -59,8 +65,9 @@ struct JobSettings {
 Result<JobSettings> check_settings(const Settings& settings, int cores);
 
 // The format that `keys` have in common. What the settings leave open follows from each key's
-// extension (.jsonl .ndjson .csv .tsv .txt .json), else from the content type. Objects that
-// disagree are invalid_argument with a count for each extension; so is what no name tells.
+// extension (.jsonl .ndjson .csv .tsv .txt .json, and a final .gz), else from the content type.
+// Objects that disagree are invalid_argument with a count for each extension; so is what no name
+// tells.
 Result<record::DataFormat> infer_format(const JobSettings& settings,
                                         const std::vector<std::string>& keys);
 

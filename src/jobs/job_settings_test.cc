@@ -81,7 +81,8 @@ Result<JobSettings> checked(const Variables& flags) {
 
 TEST(CheckSettings, NamesSettingValueAndWhatIsAllowed) {
   EXPECT_EQ(checked({{"SPLIT_TYPE", "line"}}).error().message,
-            "--split-type: 'line' is not allowed; use None|Line");
+            std::string("--split-type: 'line' is not allowed; use ") +
+                find_job_option("SPLIT_TYPE")->values);
   EXPECT_EQ(checked({{"THREADS", "0"}}).error().message,
             "--threads: '0' is not allowed; use a whole number from 1 to 1024");
   EXPECT_FALSE(checked({{"JOB_NAME", "-x"}}));
@@ -90,6 +91,62 @@ TEST(CheckSettings, NamesSettingValueAndWhatIsAllowed) {
   EXPECT_FALSE(checked({{"MAX_PAYLOAD_IN_MB", "101"}}));
   EXPECT_FALSE(checked({{"MAX_PAYLOAD_IN_MB", "20"}, {"MAX_CONCURRENT_TRANSFORMS", "6"}}));
   EXPECT_TRUE(checked({{"MAX_PAYLOAD_IN_MB", "20"}, {"MAX_CONCURRENT_TRANSFORMS", "5"}}));
+}
+
+TEST(CheckSettings, TakesDelimitersOfOneCharacterAndTab) {
+  EXPECT_EQ(checked({{"CSV_DELIMITER", ";"}})->csv_delimiter, ';');
+  EXPECT_EQ(checked({{"CSV_DELIMITER", "|"}})->csv_delimiter, '|');
+  for (const char* tab : {"tab", "\\t", "\t"}) {
+    EXPECT_EQ(checked({{"CSV_DELIMITER", tab}})->csv_delimiter, '\t');
+  }
+  for (const char* bad : {"", "\"", "\n", ";;", "\xC3\xA9"}) {
+    EXPECT_FALSE(checked({{"CSV_DELIMITER", bad}})) << bad;
+  }
+}
+
+TEST(CheckSettings, TakesTheWordsOfInputs) {
+  EXPECT_EQ(checked({{"ENCODING", "cp1258"}})->encoding, record::TextEncoding::kCp1258);
+  EXPECT_FALSE(checked({{"ENCODING", "latin1"}}));
+  EXPECT_EQ(checked({{"COMPRESSION_TYPE", "Gzip"}})->compression_type,
+            record::CompressionType::kGzip);
+  EXPECT_FALSE(checked({{"COMPRESSION_TYPE", "gzip"}}));
+  EXPECT_TRUE(checked({{"DATA_TYPE", "ManifestFile"}})->is_manifest);
+  EXPECT_FALSE(checked({{"DATA_TYPE", "AugmentedManifestFile"}}));
+}
+
+TEST(InferFormat, AFinalGzSaysHowTheObjectIsStored) {
+  const JobSettings settings = *checked({});
+  const auto csv = infer_format(settings, {"a.csv.gz", "b.CSV.GZ"});
+  ASSERT_TRUE(csv);
+  EXPECT_EQ(csv->content_type, "text/csv");
+  EXPECT_EQ(csv->compression_type, record::CompressionType::kGzip);
+  EXPECT_EQ(infer_format(settings, {"a.csv"})->compression_type, record::CompressionType::kNone);
+  const auto mixed = infer_format(settings, {"a.csv", "b.csv.gz"});
+  ASSERT_FALSE(mixed);
+  EXPECT_NE(mixed.error().message.find("1 .csv, 1 .csv.gz"), std::string::npos);
+  EXPECT_FALSE(infer_format(settings, {"a.gz"}));
+  const JobSettings stated = *checked({{"COMPRESSION_TYPE", "Gzip"}});
+  EXPECT_EQ(infer_format(stated, {"a.csv", "b.csv.gz"})->compression_type,
+            record::CompressionType::kGzip);
+}
+
+TEST(CheckFormat, SaysWhatDoesNotGoTogether) {
+  const auto refused = [](const Variables& flags, const char* key) {
+    const auto format = infer_format(*checked(flags), {key});
+    if (!format) return format.error().message;
+    const Status status = check_format(*format);
+    return status ? std::string() : status.error().message;
+  };
+  EXPECT_EQ(refused({{"SPLIT_TYPE", "JsonArray"}}, "a.json"), "");
+  EXPECT_EQ(refused({{"SPLIT_TYPE", "JsonArray"}, {"JOIN_SOURCE", "Input"}}, "a.json"), "");
+  EXPECT_NE(refused({{"SPLIT_TYPE", "JsonArray"}}, "a.csv"), "");
+  EXPECT_NE(refused({{"CSV_BOM", "1"}}, "a.jsonl"), "");
+  EXPECT_EQ(refused({{"CSV_BOM", "1"}}, "a.tsv"), "");
+  EXPECT_NE(refused({{"ENCODING", "cp1252"}, {"SPLIT_TYPE", "TFRecord"}}, "a.txt"), "");
+  EXPECT_NE(
+      refused({{"JOIN_SOURCE", "Input"}, {"SPLIT_TYPE", "RecordIO"}, {"ASSEMBLE_WITH", "None"}},
+              "a.csv"),
+      "");
 }
 
 TEST(InferFormat, FollowsTheNames) {
@@ -153,8 +210,33 @@ TEST(ApiRequest, StatesMembersByOptionName) {
   EXPECT_EQ(request->members.at("MAX_PAYLOAD_IN_MB"), "1");
   EXPECT_EQ(request->environment.at("MILLRACE_TEXT_COLUMN"), "text");
   EXPECT_FALSE(parse_api_request(R"({"TransformJobNme":"j"})"));
-  EXPECT_FALSE(parse_api_request(R"({"TransformInput":{"CompressionType":"Gzip"}})"));
+  const auto gzip = parse_api_request(R"({"TransformInput":{"CompressionType":"Gzip",
+    "DataSource":{"S3DataSource":{"S3DataType":"ManifestFile"}}}})");
+  ASSERT_TRUE(gzip) << gzip.error().message;
+  EXPECT_EQ(gzip->members.at("COMPRESSION_TYPE"), "Gzip");
+  EXPECT_EQ(gzip->members.at("DATA_TYPE"), "ManifestFile");
   EXPECT_FALSE(parse_api_request("[]"));
+}
+
+TEST(ApiRequest, RefusesValuesOfOursInTheApisMember) {
+  const auto request = parse_api_request(R"({"TransformInput":{"SplitType":"JsonArray"}})");
+  ASSERT_FALSE(request);
+  EXPECT_NE(request.error().message.find("set MILLRACE_SPLIT_TYPE=JsonArray in Environment"),
+            std::string::npos);
+  EXPECT_TRUE(parse_api_request(R"({"TransformInput":{"SplitType":"TFRecord"}})"));
+}
+
+TEST(Locations, AManifestsPrefixIsFoundFromWhereTheManifestLies) {
+  const InputLocation local = input_location("/tmp").value();
+  EXPECT_EQ(manifest_location("s3://bucket/a/b-", local)->prefix, "a/b-");
+  EXPECT_EQ(manifest_location("/usr/li", local)->root.path, "/usr");
+  EXPECT_EQ(manifest_location("/usr/li", local)->prefix, "li");
+  EXPECT_EQ(manifest_location("./", local)->root.path, "/tmp");
+  EXPECT_FALSE(manifest_location("", local));
+  EXPECT_FALSE(manifest_location("no-such-folder/", local));
+  const InputLocation remote = input_location("s3://bucket/list.json").value();
+  EXPECT_FALSE(manifest_location("/etc/", remote));
+  EXPECT_EQ(manifest_location("s3://other/x/", remote)->root.bucket, "other");
 }
 
 TEST(Locations, OutputEqualToInputIsRefused) {

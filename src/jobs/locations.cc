@@ -48,6 +48,23 @@ Result<InputLocation> input_location(const std::string& text) {
                        true};
 }
 
+Result<InputLocation> manifest_location(const std::string& prefix, const InputLocation& manifest) {
+  MR_ASSIGN(const Location location, store::parse_location(prefix));
+  if (location.kind == Location::Kind::kS3) return InputLocation{location, location.path, false};
+  if (manifest.root.kind == Location::Kind::kS3) {
+    return fail(invalid_argument("the prefix '" + prefix +
+                                 "' is a local path; a manifest in S3 lists objects in S3"));
+  }
+  const size_t name = location.path.rfind('/') + 1;  // npos + 1 == 0
+  const fs::path folder = fs::path(manifest.root.path) / location.path.substr(0, name);
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    return fail(not_found(folder.string() + ": no such folder, named by the manifest's prefix"));
+  }
+  return InputLocation{
+      {Location::Kind::kFile, "", settled(folder.string())}, location.path.substr(name), false};
+}
+
 Result<OutputLocation> output_location(const std::string& text, bool single_input) {
   MR_ASSIGN(const Location location, store::parse_location(text));
   if (location.kind == Location::Kind::kS3) {

@@ -16,6 +16,10 @@ struct InputLocation {
 };
 Result<InputLocation> input_location(const std::string& text);
 
+// The prefix of a manifest that lies at `manifest`. One in S3 may name objects in S3 only; the path
+// of a local one may be relative to the folder in which it lies.
+Result<InputLocation> manifest_location(const std::string& prefix, const InputLocation& manifest);
+
 struct OutputLocation {
   store::Location root;
   std::string prefix;      // "" or "x/", or the one output's key

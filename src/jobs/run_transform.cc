@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <future>
+#include <span>
 #include <system_error>
 #include <thread>
 
+#include "base/limits.h"
 #include "base/xxh3.h"
 #include "jobs/locations.h"
+#include "transform/manifest.h"
 #include "transform/plan_inputs.h"
 
 namespace millrace::jobs {
@@ -58,6 +61,8 @@ std::string settings_digest(const JobSettings& settings, const record::DataForma
                   static_cast<int>(format.batch_strategy), static_cast<int>(format.assemble_with),
                   static_cast<int>(format.join_source), format.csv.rfc4180, format.csv.header,
                   static_cast<int>(format.csv.delimiter), format.max_payload_bytes));
+  digest.field(fmt::format("{} {} {}", static_cast<int>(format.compression_type),
+                           static_cast<int>(format.encoding), format.csv.byte_order_mark));
   for (const auto& [name, value] : settings.native) digest.field(name).field(value);
   return digest.hex();
 }
@@ -78,18 +83,57 @@ struct Source {
   transform::Plan plan;
 };
 
+// The whole of a small object.
+Result<std::string> read_object(store::ObjectStore& store, const std::string& key,
+                                size_t bytes_max) {
+  MR_ASSIGN(const store::ObjectInfo object, store.stat(key));
+  if (!object.problem.empty()) return fail(bad_input(object.problem));
+  if (object.size > bytes_max) {
+    return fail(
+        invalid_argument(fmt::format("it has {} bytes, more than {}", object.size, bytes_max)));
+  }
+  MR_ASSIGN(const auto reader, store.open(object, 0, object.size));
+  std::string text(static_cast<size_t>(object.size), '\0');
+  for (size_t have = 0; have < text.size();) {
+    MR_ASSIGN(const size_t got, reader->read(std::span(text).subspan(have)));
+    if (got == 0) return fail(corruption("it ends early"));
+    have += got;
+  }
+  return text;
+}
+
+// A manifest takes the place of a listing: `source` then is where its prefix is.
+Status take_manifest(const TransformRequest& request, const JobSettings& settings, Source* source,
+                     transform::PlanOptions* options) {
+  const std::string name = "the manifest " + settings.input;
+  const auto within = [&](Error error) { return fail(std::move(error).within(name)); };
+  Result<std::string> text =
+      read_object(*source->store, source->location.prefix, limits::kManifestBytesMax);
+  if (!text) return within(std::move(text).error());
+  Result<transform::Manifest> manifest = transform::parse_manifest(*text);
+  if (!manifest) return within(std::move(manifest).error());
+  Result<InputLocation> location = manifest_location(manifest->prefix, source->location);
+  if (!location) return within(std::move(location).error());
+  source->location = std::move(*location);
+  MR_ASSIGN(source->store, make_store(source->location.root, settings, request.cancel));
+  options->keys = std::move(manifest->keys);
+  return {};
+}
+
 Result<Source> list_inputs(const TransformRequest& request, const JobSettings& settings) {
   Source source;
   MR_ASSIGN(source.location, input_location(settings.input));
   MR_ASSIGN(source.store, make_store(source.location.root, settings, request.cancel));
   transform::PlanOptions options;
+  if (settings.is_manifest) MR_TRY(take_manifest(request, settings, &source, &options));
   options.input_prefix = source.location.prefix;
   options.input_is_object = source.location.is_object;
   options.skip_markers = true;
   MR_ASSIGN(source.plan, transform::plan_inputs(*source.store, options));
   for (const std::string& skipped : source.plan.skipped) request.notice("skipped " + skipped);
-  if (source.plan.objects.empty()) {
-    return fail(not_found(settings.input + ": no input objects found"));
+  if (source.plan.objects.empty() && !settings.allow_empty) {
+    return fail(
+        not_found(settings.input + ": no input objects found (--allow-empty accepts that)"));
   }
   return source;
 }
@@ -198,6 +242,13 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   Source source = std::move(*listed);
   settings = with_traits(std::move(settings), loaded->handler->traits());
 
+  if (source.plan.objects.empty()) {  // as --allow-empty says
+    TransformOutcome nothing;
+    nothing.job_name = settings.job_name;
+    nothing.model_name = artifact.name;
+    if (loaded->model != nullptr) nothing.model = loaded->model->info();
+    return nothing;
+  }
   MR_ASSIGN(const record::DataFormat format, infer_format(settings, keys_of(source.plan)));
   MR_TRY(check_format(format));
 

@@ -170,11 +170,30 @@ TEST(Format, KnowsMediaTypesWithoutTheirParameters) {
   EXPECT_EQ(media_type(""), MediaType::kOther);
 }
 
+TEST(Batcher, MakesAnArrayAgainOfElementsThatFitWithTheirBrackets) {
+  BatchLimits limits;
+  limits.json_array = true;
+  limits.payload_bytes_max = 9;
+  Batcher batcher(limits, 0);
+  std::vector<std::string> bodies;
+  for (const std::string element : {"11", "22", "33", "4444444", "5"}) {
+    if (batcher.add({element, element, 0}).value()) bodies.push_back(batcher.take().body);
+  }
+  const MiniBatch last = batcher.take();
+  bodies.push_back(last.body);
+  EXPECT_EQ(bodies, (std::vector<std::string>{"[11,22]", "[33]", "[4444444]", "[5]"}));
+  EXPECT_EQ(last.records, (std::vector<RecordSpan>{{1, 1}}));
+  EXPECT_FALSE(batcher.add({"88888888", "88888888", 0}));
+}
+
 TEST(Format, TakesTheApisWordsExactly) {
   EXPECT_EQ(parse_split_type("None"), SplitType::kNone);
   EXPECT_EQ(parse_split_type("Line"), SplitType::kLine);
   EXPECT_EQ(parse_split_type("line"), std::nullopt);
-  EXPECT_EQ(parse_split_type("RecordIO"), std::nullopt);
+  EXPECT_EQ(parse_split_type("RecordIO"), SplitType::kRecordIo);
+  EXPECT_EQ(parse_split_type("TFRecord"), SplitType::kTfRecord);
+  EXPECT_EQ(parse_split_type("JsonArray"), SplitType::kJsonArray);
+  EXPECT_EQ(parse_split_type("TfRecord"), std::nullopt);
   EXPECT_EQ(parse_batch_strategy("MultiRecord"), BatchStrategy::kMultiRecord);
   EXPECT_EQ(parse_batch_strategy("SingleRecord"), BatchStrategy::kSingleRecord);
   EXPECT_EQ(parse_batch_strategy("MULTI_RECORD"), std::nullopt);

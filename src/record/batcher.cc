@@ -17,7 +17,7 @@ constexpr uint64_t kBodyBytesMax = std::numeric_limits<uint32_t>::max();
 
 Result<bool> Batcher::add(const Record& record) {
   MR_CHECK(complete_.empty());
-  const uint64_t size = record.framed.size();
+  const uint64_t size = record.framed.size() + (makes_array() ? 2 : 0);  // with its brackets
   if (limits_.payload_bytes_max != 0 && size > limits_.payload_bytes_max) {
     return fail(bad_input(
         fmt::format("record {} (byte {}) has {} bytes, more than the {} that MaxPayloadInMB allows",
@@ -29,7 +29,7 @@ Result<bool> Batcher::add(const Record& record) {
   }
   const bool closes = !current_.empty() && !fits(record);
   if (closes) {
-    complete_ = std::exchange(current_, MiniBatch{});
+    complete_ = close();
     // The next one will most likely be as large: one allocation instead of many.
     current_.body.reserve(complete_.body.size());
     current_.records.reserve(complete_.records.size());
@@ -37,20 +37,29 @@ Result<bool> Batcher::add(const Record& record) {
   append(&current_, record);
   // A record that fills a mini-batch alone is complete too, but only one can be handed out at once.
   if (!closes && full()) {
-    complete_ = std::exchange(current_, MiniBatch{});
+    complete_ = close();
     return true;
   }
   return closes;
 }
 
 MiniBatch Batcher::take() {
-  MiniBatch& ready = complete_.empty() ? current_ : complete_;
-  return std::exchange(ready, MiniBatch{});
+  return complete_.empty() ? close() : std::exchange(complete_, MiniBatch{});
+}
+
+MiniBatch Batcher::close() {
+  if (makes_array() && !current_.empty()) current_.body += ']';
+  return std::exchange(current_, MiniBatch{});
+}
+
+bool Batcher::makes_array() const {
+  return limits_.json_array && limits_.strategy == BatchStrategy::kMultiRecord;
 }
 
 bool Batcher::fits(const Record& record) const {
   if (full()) return false;
-  const uint64_t size = current_.body.size() + record.framed.size();
+  // Of an array ',' and ']' come with it.
+  const uint64_t size = current_.body.size() + record.framed.size() + (makes_array() ? 2 : 0);
   if (size > kBodyBytesMax) return false;
   if (limits_.cut_bytes != 0 && size > limits_.cut_bytes) return false;
   return limits_.payload_bytes_max == 0 || size <= limits_.payload_bytes_max;
@@ -67,6 +76,7 @@ void Batcher::append(MiniBatch* batch, const Record& record) {
     batch->first_record = next_record_;
     batch->offset = record.offset;
   }
+  if (makes_array()) batch->body += batch->empty() ? '[' : ',';
   const auto skipped = static_cast<size_t>(record.content.data() - record.framed.data());
   batch->records.push_back({static_cast<uint32_t>(batch->body.size() + skipped),
                             static_cast<uint32_t>(record.content.size())});

@@ -21,10 +21,12 @@ struct BatchLimits {
   // when it holds this much, to bound what is in flight. 0: only payload_bytes_max counts.
   uint64_t cut_bytes = 0;
   uint32_t cut_records = 0;
+  // The records are elements of a JSON array, and under MultiRecord the body is one again.
+  bool json_array = false;
 };
 
 struct MiniBatch {
-  std::string body;                 // the framed records, as they stand in the object
+  std::string body;                 // the records, as they are sent
   std::vector<RecordSpan> records;  // their contents in it
   uint64_t first_record = 0;        // number in the object
   uint64_t offset = 0;              // of the first record, in the object
@@ -51,6 +53,8 @@ class Batcher {
   void append(MiniBatch* batch, const Record& record);
   bool fits(const Record& record) const;
   bool full() const;
+  bool makes_array() const;
+  MiniBatch close();
 
   const BatchLimits limits_;
   uint64_t next_record_;

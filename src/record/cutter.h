@@ -15,16 +15,25 @@ namespace millrace::record {
 class Cutter {
  public:
   static constexpr size_t kNotYet = static_cast<size_t>(-1);
+  static constexpr size_t kBroken = static_cast<size_t>(-2);
 
   virtual ~Cutter() = default;
-  // Length of the record (with its line end) that `pending` begins with, or kNotYet. Between two
-  // calls of taken(), `pending` only grows at its end. `whole`: nothing will follow `pending`.
+  // Length of the record (with its line end) that `pending` begins with, or kNotYet. Where framing
+  // tells it, it may be more than `pending` has. Between two calls of taken(), `pending` only grows
+  // at its end. `whole`: nothing will follow `pending`. kBroken: it is not what the SplitType says,
+  // and no later record can be found; cause() says why.
   virtual size_t find_end(std::string_view pending, bool whole) = 0;
   // The object ends here although find_end() found no end: is `pending` a record as it stands?
   virtual Status check_end(std::string_view /*pending*/, uint64_t /*offset*/) { return {}; }
   // False for bytes that are cut but make no record: blank lines in CSV, nothing at an object's
   // end.
   virtual bool is_record(std::string_view framed) = 0;
+  // What of a framed record is the record, where more than a line end frames it.
+  virtual std::string_view unframed(std::string_view framed) const { return framed; }
+  // Why the bytes of a framed record are not what was written; empty: they may well be.
+  virtual std::string_view fault(std::string_view /*framed*/) const { return {}; }
+  // After kBroken: what is wrong, with the byte; `offset` is that of `pending`.
+  virtual std::string cause(uint64_t /*offset*/) const { return {}; }
   // The first `bytes` of `pending` are gone.
   virtual void taken(size_t bytes) = 0;
   // Why a record may have become too large, for the message; `offset` is the record's.
@@ -32,6 +41,9 @@ class Cutter {
 };
 
 std::unique_ptr<Cutter> make_csv_cutter(char delimiter, bool starts_object);
+std::unique_ptr<Cutter> make_record_io_cutter();
+std::unique_ptr<Cutter> make_tf_record_cutter();
+std::unique_ptr<Cutter> make_json_array_cutter();
 
 // Finds one byte by memchr and remembers the answer: no byte is looked at twice, although the
 // caller asks again from every place where it stopped.

@@ -34,9 +34,27 @@ MediaType media_type(std::string_view content_type) {
   return MediaType::kOther;
 }
 
+bool is_framed(SplitType split_type) {
+  return split_type == SplitType::kRecordIo || split_type == SplitType::kTfRecord;
+}
+
+bool is_decoded(const DataFormat& format) {
+  return format.compression_type != CompressionType::kNone ||
+         format.encoding != TextEncoding::kUtf8;
+}
+
+bool writes_json_array(const DataFormat& format) {
+  const std::string& type = format.accept.empty() ? format.content_type : format.accept;
+  return format.split_type == SplitType::kJsonArray &&
+         format.assemble_with == AssembleWith::kNone && media_type(type) == MediaType::kJson;
+}
+
 std::optional<SplitType> parse_split_type(std::string_view text) {
   if (text == "None") return SplitType::kNone;
   if (text == "Line") return SplitType::kLine;
+  if (text == "RecordIO") return SplitType::kRecordIo;
+  if (text == "TFRecord") return SplitType::kTfRecord;
+  if (text == "JsonArray") return SplitType::kJsonArray;
   return std::nullopt;
 }
 
@@ -49,6 +67,22 @@ std::optional<BatchStrategy> parse_batch_strategy(std::string_view text) {
 std::optional<AssembleWith> parse_assemble_with(std::string_view text) {
   if (text == "None") return AssembleWith::kNone;
   if (text == "Line") return AssembleWith::kLine;
+  return std::nullopt;
+}
+
+std::optional<CompressionType> parse_compression_type(std::string_view text) {
+  if (text == "None") return CompressionType::kNone;
+  if (text == "Gzip") return CompressionType::kGzip;
+  return std::nullopt;
+}
+
+std::optional<TextEncoding> parse_text_encoding(std::string_view text) {
+  if (text == "utf-8") return TextEncoding::kUtf8;
+  if (text == "utf-16") return TextEncoding::kUtf16;
+  if (text == "utf-16le") return TextEncoding::kUtf16Le;
+  if (text == "utf-16be") return TextEncoding::kUtf16Be;
+  if (text == "cp1252") return TextEncoding::kCp1252;
+  if (text == "cp1258") return TextEncoding::kCp1258;
   return std::nullopt;
 }
 

@@ -19,4 +19,7 @@ namespace millrace::record {
 Result<std::vector<RecordSpan>> reply_records(std::string_view body, MediaType media,
                                               char csv_delimiter, size_t count);
 
+// The reply to a JSON array of k elements is a JSON array of k.
+Result<std::vector<RecordSpan>> reply_elements(std::string_view body, size_t count);
+
 }  // namespace millrace::record

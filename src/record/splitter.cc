@@ -20,6 +20,9 @@ struct ContentRule {
   bool strip_line_end = false;
   bool strip_carriage_return = false;
   bool strip_byte_order_mark = false;
+  bool strip_frame = false;
+  bool send_frame = true;
+  bool verify = false;
 
   std::string_view apply(std::string_view framed, bool starts_object) const {
     std::string_view content = framed;
@@ -34,9 +37,16 @@ struct ContentRule {
   }
 };
 
-ContentRule content_rule(const DataFormat& format) {
+ContentRule content_rule(const DataFormat& format, Checksums checksums) {
   const MediaType media = media_type(format.content_type);
   ContentRule rule;
+  if (is_framed(format.split_type)) {
+    rule.strip_frame = true;
+    rule.send_frame = format.batch_strategy == BatchStrategy::kMultiRecord;
+    rule.verify = checksums == Checksums::kVerify;
+    return rule;
+  }
+  if (format.split_type == SplitType::kJsonArray) return rule;
   rule.strip_line_end = format.split_type == SplitType::kLine;
   rule.strip_carriage_return =
       media == MediaType::kCsv || media == MediaType::kJson || media == MediaType::kJsonLines;
@@ -71,19 +81,20 @@ class BufferedSplitter final : public Splitter {
     for (;;) {
       const std::string_view pending = std::string_view(buffer_).substr(begin_);
       size_t end = cutter_->find_end(pending, finished_);
-      if (end == Cutter::kNotYet) {
+      if (end == Cutter::kBroken) return stop(bad_input(cutter_->cause(offset_)));
+      if (end == Cutter::kNotYet || (end > pending.size() && end <= record_bytes_max_)) {
         if (pending.size() > record_bytes_max_) return too_large();
         if (!finished_) return false;
         if (auto status = cutter_->check_end(pending, offset_); !status) {
-          return fail(failed_.emplace(std::move(status).error()));
+          return stop(std::move(status).error());
         }
         end = pending.size();
       }
-      if (end > record_bytes_max_) return too_large();
       const std::string_view framed = pending.substr(0, end);
       const bool is_record = cutter_->is_record(framed);
+      if (is_record && end > record_bytes_max_) return too_large();
       if (is_record) {
-        *record = {framed, rule_.apply(framed, offset_ == 0), offset_};
+        *record = make_record(framed);
         position_ = offset_ + end;
       }
       begin_ += end;
@@ -95,6 +106,13 @@ class BufferedSplitter final : public Splitter {
   }
 
  private:
+  Record make_record(std::string_view framed) const {
+    if (!rule_.strip_frame) return {framed, rule_.apply(framed, offset_ == 0), offset_, {}};
+    const std::string_view content = cutter_->unframed(framed);
+    const std::string_view problem = rule_.verify ? cutter_->fault(framed) : std::string_view();
+    return {rule_.send_frame ? framed : content, content, offset_, problem};
+  }
+
   // Bytes that records have taken go when they are at least half of the buffer, so that each byte
   // is moved at most once on average.
   void make_room(size_t more) {
@@ -109,10 +127,11 @@ class BufferedSplitter final : public Splitter {
   }
 
   tl::unexpected<Error> too_large() {
-    failed_ = bad_input(fmt::format("the record at byte {} is larger than {} bytes{}", offset_,
-                                    record_bytes_max_, cutter_->too_large_hint(offset_)));
-    return fail(*failed_);
+    return stop(bad_input(fmt::format("the record at byte {} is larger than {} bytes{}", offset_,
+                                      record_bytes_max_, cutter_->too_large_hint(offset_))));
   }
+
+  tl::unexpected<Error> stop(Error error) { return fail(failed_.emplace(std::move(error))); }
 
   const std::unique_ptr<Cutter> cutter_;
   const ContentRule rule_;
@@ -151,7 +170,18 @@ class LineCutter final : public Cutter {
 };
 
 std::unique_ptr<Cutter> make_cutter(const DataFormat& format, uint64_t start_offset) {
-  if (format.split_type == SplitType::kNone) return std::make_unique<WholeCutter>();
+  switch (format.split_type) {
+    case SplitType::kNone:
+      return std::make_unique<WholeCutter>();
+    case SplitType::kRecordIo:
+      return make_record_io_cutter();
+    case SplitType::kTfRecord:
+      return make_tf_record_cutter();
+    case SplitType::kJsonArray:
+      return make_json_array_cutter();
+    case SplitType::kLine:
+      break;
+  }
   if (format.csv.rfc4180 && media_type(format.content_type) == MediaType::kCsv) {
     return make_csv_cutter(format.csv.delimiter, start_offset == 0);
   }
@@ -161,9 +191,10 @@ std::unique_ptr<Cutter> make_cutter(const DataFormat& format, uint64_t start_off
 }  // namespace
 
 std::unique_ptr<Splitter> make_splitter(const DataFormat& format, uint64_t start_offset,
-                                        uint64_t record_bytes_max) {
-  return std::make_unique<BufferedSplitter>(make_cutter(format, start_offset), content_rule(format),
-                                            start_offset, record_bytes_max);
+                                        uint64_t record_bytes_max, Checksums checksums) {
+  return std::make_unique<BufferedSplitter>(make_cutter(format, start_offset),
+                                            content_rule(format, checksums), start_offset,
+                                            record_bytes_max);
 }
 
 }  // namespace millrace::record

@@ -13,9 +13,14 @@ namespace millrace::record {
 
 // One record as it stands in the object. Views are valid until the next call of the splitter.
 struct Record {
-  std::string_view framed;   // with its line end, as it would be sent
-  std::string_view content;  // without it (one '\n'; in CSV and JSON Lines also '\r' before it)
-  uint64_t offset = 0;       // of `framed` in the object
+  // As it would be sent: with its line end; with its frame (RecordIO, TFRecord) only under
+  // MultiRecord.
+  std::string_view framed;
+  // Without it (one '\n'; in CSV and JSON Lines also '\r' before it).
+  std::string_view content;
+  uint64_t offset = 0;  // in the object, where line end or frame are always counted
+  // Not empty: why this is no record that could be used (a wrong checksum).
+  std::string_view problem = {};
 };
 
 class Splitter {
@@ -33,8 +38,12 @@ class Splitter {
   virtual uint64_t position() const = 0;
 };
 
+// Whether the checksums of data are looked at: the scan for parts need not.
+enum class Checksums { kVerify, kIgnore };
+
 // `start_offset`: where in the object the first byte fed lies (a part's start).
 std::unique_ptr<Splitter> make_splitter(const DataFormat& format, uint64_t start_offset,
-                                        uint64_t record_bytes_max);
+                                        uint64_t record_bytes_max,
+                                        Checksums checksums = Checksums::kVerify);
 
 }  // namespace millrace::record

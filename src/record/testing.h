@@ -36,7 +36,7 @@ inline Split split_all(const DataFormat& format, std::string_view object, size_t
       split.framed.emplace_back(record.framed);
       split.content.emplace_back(record.content);
       split.offsets.push_back(record.offset);
-      EXPECT_EQ(splitter->position(), record.offset + record.framed.size());
+      EXPECT_GE(splitter->position(), record.offset + record.framed.size());
       continue;
     }
     if (whole) return split;

@@ -1,15 +1,27 @@
-// The listing becomes the plan. An output's name is what the input's key has after the folder that
-// the prefix names, so that a prefix of one whole key yields its base name, as SageMaker does.
+// The listing, or a manifest's keys, become the plan.
 #include "transform/plan_inputs.h"
 
+#include <algorithm>
+#include <atomic>
+#include <thread>
 #include <unordered_set>
 #include <utility>
+
+#include "base/limits.h"
 
 namespace millrace::transform {
 namespace {
 
 std::string_view folder_of(std::string_view prefix) {
   return prefix.substr(0, prefix.rfind('/') + 1);  // npos + 1 == 0: no folder
+}
+
+// SageMaker's jobs show it: S3Uri 's3://b/batch_input' gives 'batch_input/0.png' the output
+// '0.png.out'; a prefix of one whole key yields its base name.
+std::string_view relative_key(std::string_view key, std::string_view prefix) {
+  const bool is_folder = !prefix.empty() && !prefix.ends_with('/') && key.size() > prefix.size() &&
+                         key[prefix.size()] == '/';
+  return key.substr(is_folder ? prefix.size() + 1 : folder_of(prefix).size());
 }
 
 // '_SUCCESS', '.crc' files, '_temporary/part-0': what tools leave beside their data.
@@ -24,22 +36,56 @@ bool has_marker_component(std::string_view relative) {
 
 // Why the CLI leaves this object out; empty: it does not.
 std::string_view reason_to_skip(const store::ObjectInfo& object, const PlanOptions& options) {
+  if (object.size == 0 && object.key.ends_with('/')) return "it marks a folder";
   if (!options.skip_markers) return "";
-  std::string_view relative(object.key);
-  relative.remove_prefix(folder_of(options.input_prefix).size());
   // An object that was named in full was meant, whatever it is called.
-  if (object.key != options.input_prefix && has_marker_component(relative)) {
+  const bool named = options.keys || object.key == options.input_prefix;
+  if (!named && has_marker_component(relative_key(object.key, options.input_prefix))) {
     return "its name begins with '_' or '.'";
   }
   if (object.size == 0 && object.problem.empty()) return "it is empty";
   return "";
 }
 
-std::string output_key_of(const store::ObjectInfo& object, const PlanOptions& options) {
+std::string output_key_of(std::string_view relative, const PlanOptions& options) {
   if (options.output_is_object) return options.output_prefix;
-  std::string_view relative(object.key);
-  relative.remove_prefix(folder_of(options.input_prefix).size());
   return options.output_prefix + std::string(relative) + options.output_suffix;
+}
+
+// An entry of a manifest; what cannot be there is an object with a problem, which fails alone.
+Result<store::ObjectInfo> find_listed(store::ObjectStore& input, const std::string& key) {
+  Result<store::ObjectInfo> found = input.stat(key);
+  if (found) return found;
+  const Code code = found.error().code;
+  if (code != Code::kNotFound && code != Code::kBadInput) return found;
+  store::ObjectInfo missing;
+  missing.key = key;
+  missing.problem = "the manifest lists it, but there is no such object";
+  if (code == Code::kBadInput) missing.problem = found.error().message;
+  return missing;
+}
+
+// One request for each entry: as many at one time as objects are worked on.
+Result<std::vector<store::ObjectInfo>> find_all_listed(store::ObjectStore& input,
+                                                       const std::vector<std::string>& keys) {
+  std::vector<Result<store::ObjectInfo>> found(keys.size());
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t i = next++; i < keys.size(); i = next++) {
+      found[i] = find_listed(input, keys[i]);
+      if (!found[i]) next = keys.size();
+    }
+  };
+  std::vector<std::thread> threads;
+  const size_t count = std::min<size_t>(keys.size(), limits::kLanesMax);
+  for (size_t i = 0; i < count; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  std::vector<store::ObjectInfo> objects;
+  for (auto& object : found) {
+    if (!object) return fail(std::move(object).error());
+    objects.push_back(std::move(*object));
+  }
+  return objects;
 }
 
 Status check_outputs_differ(const std::vector<PlannedObject>& objects) {
@@ -58,15 +104,25 @@ Status check_outputs_differ(const std::vector<PlannedObject>& objects) {
 
 Result<Plan> plan_inputs(store::ObjectStore& input, const PlanOptions& options) {
   Plan plan;
-  auto visit = [&](const store::ObjectInfo& object) -> Status {
+  auto add = [&](const store::ObjectInfo& object, std::string_view relative) {
     if (std::string_view why = reason_to_skip(object, options); !why.empty()) {
       plan.skipped.push_back(input.describe(object.key) + ": " + std::string(why));
     } else {
-      plan.objects.push_back({object, output_key_of(object, options)});
+      plan.objects.push_back({object, output_key_of(relative, options)});
     }
+  };
+  auto visit = [&](const store::ObjectInfo& object) -> Status {
+    add(object, relative_key(object.key, options.input_prefix));
     return {};
   };
-  if (options.input_is_object) {
+  if (options.keys) {
+    std::vector<std::string> keys;
+    for (const std::string& key : *options.keys) keys.push_back(options.input_prefix + key);
+    MR_ASSIGN(const auto objects, find_all_listed(input, keys));
+    for (size_t i = 0; i < keys.size(); ++i) add(objects[i], (*options.keys)[i]);
+    std::sort(plan.objects.begin(), plan.objects.end(),
+              [](const auto& a, const auto& b) { return a.input.key < b.input.key; });
+  } else if (options.input_is_object) {
     MR_ASSIGN(const store::ObjectInfo object, input.stat(options.input_prefix));
     MR_TRY(visit(object));
   } else {

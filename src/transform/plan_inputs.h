@@ -1,6 +1,7 @@
 // Planning: which objects are inputs, and under which key each result will lie.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,8 @@ struct PlanOptions {
   // input_prefix is the whole key of the one input: nothing else that starts with it is one (a
   // local file `a.csv` beside `a.csv.out`).
   bool input_is_object = false;
+  // The inputs are these alone: input_prefix + key (a manifest).
+  std::optional<std::vector<std::string>> keys;
   // Where outputs go in the output store: a key prefix ("" or "x/"), or, with output_is_object, the
   // one output's key.
   std::string output_prefix;
@@ -32,9 +35,11 @@ struct Plan {
   std::vector<std::string> skipped;    // "key: why"
 };
 
-// Lists the inputs and names the outputs (spec 2.10: the relative key is what follows the last '/'
-// of the prefix, or what follows the prefix where it ends at one). Two inputs with one output key
-// are invalid_argument.
+// Lists the inputs and names the outputs by their relative keys: what follows the prefix where that
+// names a folder ("data" or "data/" of "data/a.csv"), else what follows the prefix's last '/'
+// ("data/pa" of "data/part-0"); the keys of a manifest are relative as they stand. A key that names
+// no object is planned with its problem. Zero-byte keys that end in '/' are folder markers of
+// browsers and never inputs. Two inputs with one output key are invalid_argument.
 Result<Plan> plan_inputs(store::ObjectStore& input, const PlanOptions& options);
 
 }  // namespace millrace::transform

@@ -26,12 +26,18 @@ TEST(PlanInputs, NamesOutputsByWhatFollowsThePrefixsFolder) {
   const NamingCase cases[] = {
       {"data/", "data/a.csv", "o/a.csv.out"},
       {"data/", "data/sub/a.csv", "o/sub/a.csv.out"},
-      {"data", "data/a.csv", "o/data/a.csv.out"},  // the prefix names no folder
-      {"batch/input", "batch/input/0.png", "o/input/0.png.out"},
+      {"data", "data/a.csv", "o/a.csv.out"},
+      {"batch/input", "batch/input/0.png", "o/0.png.out"},
+      {"batch/input", "batch/input/sub/0.png", "o/sub/0.png.out"},
+      {"batch/input", "batch/input_2/0.png", "o/input_2/0.png.out"},  // a neighbour
+      {"batch/input", "batch/input-1.csv", "o/input-1.csv.out"},
+      {"data/", "data//a.csv", "o//a.csv.out"},
+      {"data/\xE1\xBA\xA1 b", "data/\xE1\xBA\xA1 b/+%.csv", "o/+%.csv.out"},
       {"data/a.csv", "data/a.csv", "o/a.csv.out"},
       {"data/part-", "data/part-0", "o/part-0.out"},
       {"", "a.csv", "o/a.csv.out"},
       {"", "x/a.csv.gz", "o/x/a.csv.gz.out"},
+      {"d/x.csv.gz", "d/x.csv.gz", "o/x.csv.gz.out"},
   };
   for (const NamingCase& c : cases) {
     MemoryStore store;
@@ -98,6 +104,49 @@ TEST(PlanInputs, TakesOneObjectAndNotItsNeighboursWhereOneIsMeant) {
   EXPECT_EQ(output_keys(*plan), std::vector<std::string>{"a.csv.out"});
   options.input_prefix = "b.csv";
   EXPECT_EQ(plan_inputs(store, options).error().code, Code::kNotFound);
+}
+
+TEST(PlanInputs, NeverTakesFolderMarkers) {
+  MemoryStore store;
+  store.put("d/", "");
+  store.put("d/sub/", "");
+  store.put("d/sub/a", "x");
+  store.put("d/empty", "");
+  PlanOptions options;
+  options.input_prefix = "d/";
+  const auto plan = plan_inputs(store, options);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(output_keys(*plan), (std::vector<std::string>{"empty.out", "sub/a.out"}));
+  EXPECT_EQ(plan->skipped, (std::vector<std::string>{"s3://b/d/: it marks a folder",
+                                                     "s3://b/d/sub/: it marks a folder"}));
+}
+
+TEST(PlanInputs, TakesWhatAManifestListsUnderItsOwnNames) {
+  MemoryStore store;
+  for (const char* key : {"d/b.csv", "d/sub/_a.csv", "d/not listed", "d/part-1"}) {
+    store.put(key, "x");
+  }
+  PlanOptions options;
+  options.input_prefix = "d/";
+  options.output_prefix = "o/";
+  options.skip_markers = true;
+  options.keys = {{"sub/_a.csv", "missing", "b.csv"}};
+  auto plan = plan_inputs(store, options);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(output_keys(*plan),
+            (std::vector<std::string>{"o/b.csv.out", "o/missing.out", "o/sub/_a.csv.out"}));
+  EXPECT_EQ(plan->objects[0].input.problem, "");
+  EXPECT_NE(plan->objects[1].input.problem.find("no such object"), std::string::npos);
+
+  options.input_prefix = "d/part-";
+  options.keys = {{"1"}};
+  plan = plan_inputs(store, options);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->objects[0].input.key, "d/part-1");
+  EXPECT_EQ(output_keys(*plan), std::vector<std::string>{"o/1.out"});
+
+  options.keys = {{"1", "1"}};
+  EXPECT_EQ(plan_inputs(store, options).error().code, Code::kInvalidArgument);
 }
 
 TEST(PlanInputs, RefusesTwoInputsForOneOutput) {

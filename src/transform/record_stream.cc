@@ -10,16 +10,26 @@ namespace millrace::transform {
 
 Result<RecordStream> RecordStream::open(store::ObjectStore& store, const store::ObjectInfo& object,
                                         const Part& part, const record::DataFormat& format,
-                                        const CancelToken& cancel) {
+                                        const CancelToken& cancel, record::Checksums checksums) {
   MR_ASSIGN(auto reader, store.open(object, part.offset, part.length));
-  return RecordStream(std::move(reader), part, format, cancel);
+  if (!record::is_decoded(format)) {
+    return RecordStream(std::move(reader), part, format, cancel, checksums);
+  }
+  auto decoding = std::make_unique<DecodingReader>(std::move(reader), format);
+  DecodingReader* const seen = decoding.get();
+  RecordStream stream(std::move(decoding), part, format, cancel, checksums);
+  stream.decoding_ = seen;
+  stream.block_.resize(limits::kReadBlockBytes);
+  return stream;
 }
 
 RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
-                           const record::DataFormat& format, CancelToken cancel)
+                           const record::DataFormat& format, CancelToken cancel,
+                           record::Checksums checksums)
     : reader_(std::move(reader)),
       format_(&format),
       cancel_(std::move(cancel)),
+      checksums_(checksums),
       // One byte more than the range, so that the read which ends a small object is not full and
       // the block need not be larger than the object.
       block_(std::min<uint64_t>(limits::kReadBlockBytes, part.length + 1), '\0'),
@@ -30,7 +40,7 @@ RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Pa
 void RecordStream::start_at(uint64_t offset) {
   // A record larger than the payload is refused in next(), which can say so.
   const uint64_t record_bytes_max = std::max(limits::kPayloadBytesMax, format_->max_payload_bytes);
-  splitter_ = record::make_splitter(*format_, offset, record_bytes_max);
+  splitter_ = record::make_splitter(*format_, offset, record_bytes_max, checksums_);
 }
 
 Result<record::CsvHeader> RecordStream::take_header() {
@@ -44,6 +54,9 @@ Result<record::CsvHeader> RecordStream::take_header() {
   record::DataFormat split = *format_;
   split.split_type = record::SplitType::kLine;
   MR_ASSIGN(record::CsvHeader header, record::read_csv_header(read, split));
+  if (format_->encoding != record::TextEncoding::kUtf8) {
+    header.line = record::with_replacements(header.line);
+  }
   start_at(header.end);
   splitter_->feed(std::string_view(head).substr(header.end));
   return header;
@@ -64,8 +77,17 @@ Result<bool> RecordStream::next(record::Record* record) {
                           std::to_string(format_->max_payload_bytes) +
                           " that MaxPayloadInMB allows"));
   }
+  if (!record->problem.empty()) {
+    return fail(bad_input(record_name(*format_, next_record_, record->offset) + ": " +
+                          std::string(record->problem)));
+  }
   ++next_record_;
   return true;
+}
+
+std::optional<uint64_t> RecordStream::take_source_bytes() {
+  if (decoding_ == nullptr) return std::nullopt;
+  return decoding_->source_bytes() - std::exchange(source_bytes_, decoding_->source_bytes());
 }
 
 Status RecordStream::read_more() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/cancel.h"
@@ -10,6 +11,7 @@
 #include "record/csv_header.h"
 #include "record/splitter.h"
 #include "store/object_store.h"
+#include "transform/decoding_reader.h"
 #include "transform/part.h"
 
 namespace millrace::transform {
@@ -19,31 +21,37 @@ class RecordStream {
   // `part` gives the range and the number of its first record. `format` outlives the stream.
   static Result<RecordStream> open(store::ObjectStore& store, const store::ObjectInfo& object,
                                    const Part& part, const record::DataFormat& format,
-                                   const CancelToken& cancel);
+                                   const CancelToken& cancel,
+                                   record::Checksums checksums = record::Checksums::kVerify);
 
   // Takes the object's CSV header; the records then start after it.
   // REQUIRES: the range begins at 0 and nothing was taken yet.
   Result<record::CsvHeader> take_header();
 
   // False: the end. The record is valid until the next call. A record that is larger than the
-  // payload may be is bad_input.
+  // payload may be is bad_input, and so is one whose checksum is wrong.
   Result<bool> next(record::Record* record);
 
   // Number of the record that next() would give, counted from 0.
   uint64_t next_record() const { return next_record_; }
   // Where in the object the next record starts, blank lines apart.
   uint64_t position() const { return splitter_->position(); }
+  // Where the object is decoded: how much of it has been read since the last call.
+  std::optional<uint64_t> take_source_bytes();
 
  private:
   RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
-               const record::DataFormat& format, CancelToken cancel);
+               const record::DataFormat& format, CancelToken cancel, record::Checksums checksums);
   void start_at(uint64_t offset);
   Status read_more();
   Error at_next_record(Error error) const;
 
   std::unique_ptr<store::ObjectReader> reader_;
+  DecodingReader* decoding_ = nullptr;  // reader_, where the object is decoded
+  uint64_t source_bytes_ = 0;           // told by take_source_bytes()
   const record::DataFormat* format_;
   CancelToken cancel_;
+  record::Checksums checksums_;
   std::unique_ptr<record::Splitter> splitter_;
   std::string block_;
   bool finished_ = false;

@@ -53,6 +53,21 @@ ReplyQueue::~ReplyQueue() {
   }
 }
 
+Status ReplyQueue::begin(std::string_view header) {
+  buffer_.assign(header).append(writer_.prologue());
+  return write_buffer();
+}
+
+Status ReplyQueue::end(bool last_part) {
+  buffer_.assign(last_part ? writer_.epilogue() : "");
+  return write_buffer();
+}
+
+Status ReplyQueue::write_buffer() {
+  result_.bytes += buffer_.size();
+  return buffer_.empty() ? Status() : out_.append(buffer_);
+}
+
 Status ReplyQueue::make_room(uint64_t bytes) {
   while (waiting_.size() >= limits::kRequestsInFlightMax) MR_TRY(write_front());
   // While anything of ours is in flight we only try: see in_flight.h.
@@ -126,12 +141,11 @@ Status ReplyQueue::write_reply(const Waiting& front, const handler::InvokeReply&
   }
   buffer_.clear();
   MR_TRY(writer_.append(request, reply, &buffer_));
-  MR_TRY(out_.append(buffer_));
+  MR_TRY(write_buffer());
   result_.records += count;
-  result_.bytes += buffer_.size();
   result_.counts += reply.counts;
   context_.counters.records_done += count;
-  context_.counters.bytes_done += front.bytes;
+  context_.counters.bytes_done += request.source_bytes;
   return {};
 }
 

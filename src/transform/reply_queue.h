@@ -29,6 +29,10 @@ class ReplyQueue {
   Status write_ready();
   Status write_all();
 
+  // What the part's output begins and ends with: see ReplyWriter.
+  Status begin(std::string_view header);
+  Status end(bool last_part);
+
   const PartResult& result() const { return result_; }
 
  private:
@@ -38,6 +42,7 @@ class ReplyQueue {
     std::future<Result<handler::InvokeReply>> reply;
   };
 
+  Status write_buffer();
   Status write_front();
   Status write_reply(const Waiting& front, const handler::InvokeReply& reply);
 

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "record/decoder.h"
 #include "record/reply_records.h"
 #include "transform/csv_columns.h"
 #include "transform/part.h"
@@ -17,19 +18,19 @@ ReplyWriter::ReplyWriter(const record::DataFormat& format)
       join_(format.join_source == record::JoinSource::kNone              ? Join::kNone
             : record::media_type(format.content_type) == MediaType::kCsv ? Join::kCsv
                                                                          : Join::kJson),
+      array_(record::writes_json_array(format)),
       assembler_(format.assemble_with) {}
 
 Status ReplyWriter::append(const Request& request, const handler::InvokeReply& reply,
                            std::string* out) {
   const size_t count = request.batch.records.size();
-  if (reply.records.empty() && join_ == Join::kNone) {
+  if (reply.records.empty() && join_ == Join::kNone && !array_) {
     assembler_.append(reply.body, out);
     return {};
   }
   std::vector<record::RecordSpan> counted;
   if (reply.records.empty()) {
-    auto spans =
-        record::reply_records(reply.body, reply_media_type(format_), format_.csv.delimiter, count);
+    auto spans = count_records(request, reply);
     if (!spans) {
       return fail(std::move(spans).error().within(
           record_name(format_, request.batch.first_record, request.batch.offset)));
@@ -48,17 +49,37 @@ Status ReplyWriter::append(const Request& request, const handler::InvokeReply& r
   return {};
 }
 
+Result<std::vector<record::RecordSpan>> ReplyWriter::count_records(
+    const Request& request, const handler::InvokeReply& reply) const {
+  const size_t count = request.batch.records.size();
+  const bool sent_array = format_.split_type == record::SplitType::kJsonArray &&
+                          format_.batch_strategy == record::BatchStrategy::kMultiRecord;
+  const MediaType media = reply_media_type(format_);
+  if (sent_array && media == MediaType::kJson) return record::reply_elements(reply.body, count);
+  return record::reply_records(reply.body, media, format_.csv.delimiter, count);
+}
+
 Status ReplyWriter::append_record(const Request& request, size_t record, std::string_view result,
                                   std::string* out) {
   // Between the records of one response. Under AssembleWith Line the newline after each does it.
-  if (format_.assemble_with == AssembleWith::kNone && !request.begins[record]) out->push_back('\n');
+  if (array_) {
+    if (begun_) out->append(",\n");
+    begun_ = true;
+  } else if (format_.assemble_with == AssembleWith::kNone && !request.begins[record]) {
+    out->push_back('\n');
+  }
   const size_t start = out->size();
   Status joined;
   if (join_ == Join::kNone) {
     out->append(result);
   } else {
     const record::RecordSpan span = request.batch.records[record];
-    const auto content = std::string_view(request.batch.body).substr(span.offset, span.length);
+    auto content = std::string_view(request.batch.body).substr(span.offset, span.length);
+    std::string replaced;
+    if (format_.encoding != record::TextEncoding::kUtf8 && content.find('\xFF') != content.npos) {
+      replaced = record::with_replacements(content);
+      content = replaced;
+    }
     joined = join_ == Join::kCsv ? record::join_csv(content, result, format_.csv, out)
                                  : json_joiner_.join(content, result, out);
   }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "handler/inference_handler.h"
@@ -24,6 +25,10 @@ class ReplyWriter {
   // Whether append() will look at the request's body.
   bool reads_requests() const { return join_ != Join::kNone; }
 
+  // What stands before the first reply and after the last one: the brackets of a JSON array.
+  std::string_view prologue() const { return array_ ? "[" : ""; }
+  std::string_view epilogue() const { return array_ ? "]\n" : ""; }
+
   // Appends to `out` what the reply to `request` contributes. An error names the record.
   // REQUIRES: reply.errors is empty.
   Status append(const Request& request, const handler::InvokeReply& reply, std::string* out);
@@ -31,11 +36,15 @@ class ReplyWriter {
  private:
   enum class Join { kNone, kCsv, kJson };
 
+  Result<std::vector<record::RecordSpan>> count_records(const Request& request,
+                                                        const handler::InvokeReply& reply) const;
   Status append_record(const Request& request, size_t record, std::string_view result,
                        std::string* out);
 
   const record::DataFormat& format_;
   const Join join_;
+  const bool array_;    // the output is a JSON array; such an object is never cut into parts
+  bool begun_ = false;  // an element has been written
   const record::Assembler assembler_;
   record::JsonJoiner json_joiner_;
 };

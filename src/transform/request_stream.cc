@@ -13,6 +13,8 @@ record::BatchLimits batch_limits(const record::DataFormat& format,
   record::BatchLimits batch;
   batch.strategy = format.batch_strategy;
   batch.payload_bytes_max = format.max_payload_bytes;
+  batch.json_array =
+      format.split_type == record::SplitType::kJsonArray && !traits.reads_records_alone;
   if (traits.reads_records_alone) {
     // One record a request would only cost; the replies are told apart anyway.
     batch.strategy = record::BatchStrategy::kMultiRecord;
@@ -60,6 +62,7 @@ Result<Request> RequestStream::next() {
 Request RequestStream::take() {
   Request request;
   request.batch = batcher_.take();
+  request.source_bytes = records_.take_source_bytes().value_or(request.batch.body.size());
   request.offsets = take_front(&offsets_, request.batch.records.size());
   request.begins = take_front(&begins_, request.batch.records.size());
   return request;

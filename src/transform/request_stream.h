@@ -16,6 +16,7 @@ namespace millrace::transform {
 struct Request {
   record::MiniBatch batch;
   std::vector<uint64_t> offsets;  // of each record, in the object
+  uint64_t source_bytes = 0;      // of the object as it is stored, for the progress
   std::vector<bool> begins;       // for each record: it begins a declared mini-batch
 
   bool empty() const { return batch.empty(); }

@@ -42,8 +42,8 @@ class Scan {
 
  private:
   Status find_parts(store::ObjectStore& store, const CancelToken& cancel) {
-    MR_ASSIGN(RecordStream records,
-              RecordStream::open(store, object_, whole_, job_.format, cancel));
+    MR_ASSIGN(RecordStream records, RecordStream::open(store, object_, whole_, job_.format, cancel,
+                                                       record::Checksums::kIgnore));
     if (has_csv_header(job_.format)) {
       MR_ASSIGN(const record::CsvHeader header, records.take_header());
       MR_ASSIGN(const CsvColumns columns, resolve_csv_columns(header, job_, traits_));
@@ -62,7 +62,7 @@ class Scan {
         start(record.offset, records.next_record() - 1);
         if (!wanted) return fail(cancelled("stopped"));  // in the new part: the other is given
       }
-      end_ = record.offset + record.framed.size();
+      end_ = records.position();
       ++records_;
     }
   }
@@ -98,8 +98,11 @@ class Scan {
 
 bool is_cut_into_parts(const TransformJob& job, const store::ObjectInfo& object,
                        const handler::HandlerTraits& traits) {
-  return job.format.split_type == record::SplitType::kLine && object.size > job.part_bytes &&
-         (traits.reads_records_alone || !is_unlimited(job.format));
+  const record::DataFormat& format = job.format;
+  const bool can_be_cut =
+      format.split_type == record::SplitType::kLine || record::is_framed(format.split_type);
+  return can_be_cut && !record::is_decoded(format) && object.size > job.part_bytes &&
+         (traits.reads_records_alone || !is_unlimited(format));
 }
 
 void scan_object(store::ObjectStore& store, const TransformJob& job,

@@ -15,11 +15,15 @@ namespace {
 Result<CsvColumns> take_columns(const PartContext& context, const Part& part,
                                 RecordStream& records) {
   if (part.index > 0) return CsvColumns{part.text_column, ""};
-  if (!has_csv_header(context.job.format)) {
-    return CsvColumns{text_column_without_header(context.job), ""};
+  CsvColumns columns;
+  if (has_csv_header(context.job.format)) {
+    MR_ASSIGN(const record::CsvHeader header, records.take_header());
+    MR_ASSIGN(columns, resolve_csv_columns(header, context.job, context.handler.traits()));
+  } else {
+    columns.text_column = text_column_without_header(context.job);
   }
-  MR_ASSIGN(const record::CsvHeader header, records.take_header());
-  return resolve_csv_columns(header, context.job, context.handler.traits());
+  if (context.job.format.csv.byte_order_mark) columns.output_header.insert(0, "\xEF\xBB\xBF");
+  return columns;
 }
 
 // The whole of a part is done when it is: its range may hold more than records.
@@ -45,9 +49,9 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
   MR_ASSIGN(const CsvColumns columns, take_columns(context, part, records));
 
   // From here on records can be read, and nothing but a record can be wrong.
-  if (!columns.output_header.empty()) MR_TRY(out.append(columns.output_header));
   RequestStream requests(records, context.job.format, context.handler.traits());
   ReplyQueue replies(context, columns.text_column, out);
+  if (part.index == 0) MR_TRY(replies.begin(columns.output_header));
   uint64_t bytes = 0;
   Status read;
   for (;;) {
@@ -55,7 +59,7 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
     if (!request) read = fail(std::move(request).error());
     if (!request || request->empty()) break;
     if (!part.records) context.counters.records_found += request->offsets.size();
-    bytes += request->batch.body.size();
+    bytes += request->source_bytes;
     MR_TRY(replies.make_room(request->batch.body.size()));
     replies.submit(std::move(*request));
     MR_TRY(replies.write_ready());
@@ -65,10 +69,9 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
   MR_TRY(replies.write_all());
   MR_TRY(read);
   MR_TRY(check_records(part, replies.result().records));
+  MR_TRY(replies.end(part.last));
   count_the_rest(context, part, bytes);
-  PartResult result = replies.result();
-  result.bytes += columns.output_header.size();
-  return result;
+  return replies.result();
 }
 
 }  // namespace millrace::transform

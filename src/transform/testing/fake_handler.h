@@ -42,7 +42,8 @@ class FakeHandler : public handler::InferenceHandler {
   // --- before the job ---
   handler::HandlerTraits traits_;
   bool gives_spans = true;  // false: as a container, which only gives a body
-  std::string between_replies = "\n";
+  std::string before_replies, between_replies = "\n", after_replies;
+  void answer_with(Answer answer) { answer_ = std::move(answer); }
   std::chrono::microseconds delay{0};
   std::atomic<bool> hold{false};  // answer nothing but what is cancelled
   std::function<void()> on_request;
@@ -106,6 +107,7 @@ class FakeHandler : public handler::InferenceHandler {
   Result<handler::InvokeReply> reply_to(const handler::InvokeRequest& request) const {
     if (request.cancel.cancelled()) return fail(cancelled("cancelled"));
     handler::InvokeReply reply;
+    reply.body = before_replies;
     for (uint32_t i = 0; i < request.records.size(); ++i) {
       const auto& span = request.records[i];
       const auto record = std::string_view(request.body).substr(span.offset, span.length);
@@ -117,12 +119,13 @@ class FakeHandler : public handler::InferenceHandler {
       reply.body += text;
       ++reply.counts.rows;
     }
+    reply.body += after_replies;
     if (!reply.errors.empty() && !gives_spans) return fail(bad_input("400: it is bad"));
     if (!gives_spans) reply.records.clear();
     return reply;
   }
 
-  const Answer answer_;
+  Answer answer_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Waiting> waiting_;
