@@ -1,6 +1,7 @@
 # What comes from the distribution; docs/dependencies.md says why each is here and who includes it.
 find_package(Threads REQUIRED)
 find_package(CURL REQUIRED)
+find_package(Boost 1.74 REQUIRED)  # headers only
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(LibArchive REQUIRED)

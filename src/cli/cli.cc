@@ -67,6 +67,7 @@ int run(int argc, char** argv, const Context& context) {
   add_tokenize_command(&app, context, &command);
   add_model_command(&app, context, &command);
   add_bench_command(&app, context, &command);
+  add_supervise_command(&app, &command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,4 +1,5 @@
-// `millrace model inspect`: what a model folder holds and how it would be computed here.
+// `millrace model inspect`: what a model folder holds and how it would be computed here. The other
+// commands on models have files of their own.
 #include <fmt/format.h>
 
 #include <memory>
@@ -54,8 +55,9 @@ int run_inspect(const std::string& name, const Context& context) {
 }  // namespace
 
 void add_model_command(CLI::App* app, const Context& context, Run* run) {
-  CLI::App* command = app->add_subcommand("model", "Look at models");
+  CLI::App* command = app->add_subcommand("model", "Look at models and serve them");
   command->require_subcommand(1);
+  add_model_serve_command(command, context, run);
   CLI::App* inspect =
       command->add_subcommand("inspect", "Print a model's shape, labels, kernels and identity");
   auto folder = std::make_shared<std::string>();

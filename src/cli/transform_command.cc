@@ -153,6 +153,7 @@ int run_transform_command(const TransformArguments& arguments, CLI::App* command
   jobs::TransformRequest request;
   request.layers = std::move(*layers);
   request.environment = context.environment;
+  request.program = context.program;
   request.shipped_model_folders = context.shipped_model_folders();
   request.progress = [&view](const transform::Progress& p) { view.show(p); };
   request.notice = [](std::string_view text) { say(text); };

@@ -4,7 +4,9 @@
 
 #include "base/uri.h"
 #include "handler/http_handler.h"
+#include "handler/model_process.h"
 #include "handler/native_handler.h"
+#include "jobs/model_environment.h"
 
 namespace millrace::jobs {
 namespace {
@@ -42,6 +44,35 @@ Result<LoadedHandler> load_http_handler(const JobSettings& settings, const Notic
   return LoadedHandler{std::move(made), nullptr};
 }
 
+// The process lives as long as the handler that feeds it.
+Result<LoadedHandler> start_model(const ModelArtifact& artifact, const JobSettings& settings,
+                                  const ModelHost& host, const CancelToken& cancel) {
+  if (host.program.empty()) {
+    return fail(
+        invalid_argument("--model-command: only the millrace program can start a model's process"));
+  }
+  handler::ModelProcessOptions options;
+  options.program = host.program;
+  options.command = settings.model_command;
+  options.environment = model_environment(settings, host.environment, host.stated_environment,
+                                          artifact.folder.string());
+  if (settings.model_stop_timeout_seconds) {
+    options.stop_timeout = std::chrono::seconds(*settings.model_stop_timeout_seconds);
+  }
+  options.memory_bytes_max = settings.model_memory_in_mb.value_or(0) * limits::kMiB;
+  options.log = [notice = host.notice](std::string_view line) {
+    notice(fmt::format("model: {}", line));
+  };
+  MR_ASSIGN(auto process, handler::ModelProcess::start(std::move(options)));
+  handler::HttpHandlerOptions http = http_options(settings, host.notice);
+  http.endpoint.url = process->url();
+  http.endpoint.alive = [process] { return process->alive(); };
+  process.reset();
+  auto made = handler::make_http_handler(std::move(http), cancel);
+  if (!made) return fail(std::move(made).error().within("--model-command"));
+  return LoadedHandler{std::move(*made), nullptr};
+}
+
 }  // namespace
 
 bool is_model_url(const std::string& model) {
@@ -49,8 +80,9 @@ bool is_model_url(const std::string& model) {
 }
 
 Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSettings& settings,
-                                   const Notice& notice, const CancelToken& cancel) {
-  if (is_model_url(settings.model)) return load_http_handler(settings, notice, cancel);
+                                   const ModelHost& host, const CancelToken& cancel) {
+  if (!settings.model_command.empty()) return start_model(artifact, settings, host, cancel);
+  if (is_model_url(settings.model)) return load_http_handler(settings, host.notice, cancel);
   return load_native_handler(artifact, settings);
 }
 

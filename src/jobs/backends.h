@@ -36,10 +36,18 @@ using Notice = std::function<void(std::string_view)>;
 // "http://host:port": --model names a server that runs already.
 bool is_model_url(const std::string& model);
 
-// Makes ready what `settings` name: a model server (waits until it is ready, see
-// handler/http_handler.h), or the native model in the artefact's folder.
+// What a model that is no part of this process needs of it.
+struct ModelHost {
+  Notice notice;
+  std::filesystem::path program;  // millrace itself; empty: there is none
+  Variables environment;          // this process's
+  Variables stated_environment;   // the model's and the job's Environment, merged
+};
+
+// Makes ready what `settings` name: a model server that runs or that we start (waits until it is
+// ready, see handler/http_handler.h), or the native model in the artefact's folder.
 Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSettings& settings,
-                                   const Notice& notice, const CancelToken& cancel);
+                                   const ModelHost& host, const CancelToken& cancel);
 
 // Loads the artefact's model for `settings` (precision, ISA, threads, native options) and opens the
 // result cache that they name.

@@ -26,6 +26,14 @@ std::vector<JobOption> make_table() {
        "A folder in Hugging Face layout, a model.tar.gz (path or s3://), the name of a shipped "
        "model (default: sst2-small), or the http:// address of a model server",
        true},
+      {"MODEL_COMMAND", "COMMAND",
+       "Starts a model server (the container contract, on port $SAGEMAKER_BIND_TO_PORT), feeds it "
+       "and stops it",
+       true},
+      {"MODEL_MEMORY_IN_MB", "N", "Address space of a model's process at most", true},
+      {"MODEL_STOP_TIMEOUT_IN_SECONDS", "N",
+       "A model's process has so long between SIGTERM and SIGKILL (default: 30)", true},
+      {"PASS_CREDENTIALS", "", "A model's process gets this process's AWS_* variables", true},
       {"INPUT", "PATH|s3://...", "A file, a folder, or a key prefix: what to transform", true},
       {"OUTPUT", "PATH|s3://...",
        "A folder or key prefix for the results; with one input object, a name with an extension is "

@@ -170,6 +170,10 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
   }
   out.invocation_timeout_seconds = check.number("INVOCATIONS_TIMEOUT_IN_SECONDS", 1, 3600);
   out.invocation_retries = check.number("INVOCATIONS_MAX_RETRIES", 0, 3);
+  out.model_command = check.text("MODEL_COMMAND");
+  out.model_memory_in_mb = check.number("MODEL_MEMORY_IN_MB", 1, UINT64_C(1) << 30);
+  out.model_stop_timeout_seconds = check.number("MODEL_STOP_TIMEOUT_IN_SECONDS", 0, 3600);
+  out.pass_credentials = check.flag("PASS_CREDENTIALS");
   out.ping_timeout_seconds = check.number("PING_TIMEOUT_IN_SECONDS", 1, 86400);
   out.precision = check.one_of("PRECISION", "fp32", {"fp32", "bf16", "int8"});
   out.overwrite = check.one_of("IF_EXISTS", "fail", {"fail", "overwrite"}) == "overwrite";

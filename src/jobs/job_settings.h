@@ -43,6 +43,12 @@ struct JobSettings {
   std::optional<uint64_t> invocation_retries;
   std::optional<uint64_t> ping_timeout_seconds;
 
+  // A model server that we start ("": none).
+  std::string model_command;
+  std::optional<uint64_t> model_memory_in_mb;
+  std::optional<uint64_t> model_stop_timeout_seconds;
+  bool pass_credentials = false;
+
   std::string precision = "fp32";
   bool overwrite = false;
   std::string job_name;  // "": derived

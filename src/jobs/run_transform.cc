@@ -40,7 +40,13 @@ Result<fs::path> work_folder(const TransformRequest& request, const JobSettings&
 }
 
 Result<ModelArtifact> locate_model(const TransformRequest& request, const JobSettings& settings) {
-  if (is_model_url(settings.model)) return ModelArtifact{{}, settings.model};
+  const bool starts_server = !settings.model_command.empty();
+  if (is_model_url(settings.model)) {
+    if (!starts_server) return ModelArtifact{{}, settings.model};
+    return fail(
+        invalid_argument("--model-command starts a server; --model names another that runs"));
+  }
+  if (starts_server && settings.model.empty()) return ModelArtifact{{}, settings.model_command};
   ArtifactOptions options;
   options.shipped_model_folders = request.shipped_model_folders;
   const auto cache = xdg_folder(request.environment, "XDG_CACHE_HOME", ".cache");
@@ -71,7 +77,11 @@ std::string settings_digest(const JobSettings& settings, const record::DataForma
 std::string derived_job_name(const JobSettings& settings, const InputLocation& input,
                              const OutputLocation& output, const std::string& digest) {
   Xxh3 name;
-  name.field(settings.model).field(input.root.bucket).field(input.root.path).field(input.prefix);
+  name.field(settings.model)
+      .field(settings.model_command)
+      .field(input.root.bucket)
+      .field(input.root.path)
+      .field(input.prefix);
   name.field(output.root.bucket).field(output.root.path).field(output.prefix).field(digest);
   return "millrace-" + name.hex().substr(0, 16);
 }
@@ -213,6 +223,17 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   return job;
 }
 
+ModelHost host_of(const TransformRequest& request) {
+  ModelHost host;
+  host.notice = request.notice;
+  host.program = request.program;
+  host.environment = request.environment;
+  host.stated_environment = request.layers.job_environment;  // insert() keeps the job's own
+  host.stated_environment.insert(request.layers.model_environment.begin(),
+                                 request.layers.model_environment.end());
+  return host;
+}
+
 Status check_required(const JobSettings& settings) {
   if (settings.input.empty()) return fail(invalid_argument("--input is missing"));
   if (settings.output.empty()) return fail(invalid_argument("--output is missing"));
@@ -229,10 +250,11 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
 
   // The model loads while the inputs are listed: both take a moment, and neither needs the other.
   MR_ASSIGN(const ModelArtifact artifact, locate_model(request, settings));
-  if (settings.model.empty()) request.notice("model: " + artifact.name + " (the default)");
+  if (artifact.name == kDefaultModel && settings.model.empty())
+    request.notice("model: " + artifact.name + " (the default)");
   const CancelToken load_cancel = request.cancel.child();
   auto loading = std::async(std::launch::async, [&] {
-    return load_handler(artifact, settings, request.notice, load_cancel);
+    return load_handler(artifact, settings, host_of(request), load_cancel);
   });
   Result<Source> listed = list_inputs(request, settings);
   if (!listed) load_cancel.cancel();  // nobody needs the model that we might wait for

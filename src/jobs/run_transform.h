@@ -22,6 +22,8 @@ struct TransformRequest {
   SettingLayers layers;
   // This process's environment, for the folders of XDG and HOME.
   Variables environment;
+  // The millrace program, which --model-command needs; empty: there is none.
+  std::filesystem::path program;
   std::vector<std::filesystem::path> shipped_model_folders;
   transform::ProgressSink progress;
   // Told what a user should know and is no error: skipped files, the default model, ... Called by

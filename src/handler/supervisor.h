@@ -1,0 +1,26 @@
+// What stands between Millrace and a model's process: a process of ours that starts it, and that
+// takes it down with everything it started when Millrace asks, or is gone. Millrace holds the other
+// end of our standard input, which the kernel closes however Millrace ends, also by `kill -9`.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+namespace millrace::handler {
+
+struct SupervisorOptions {
+  std::string command;                // for /bin/sh
+  std::filesystem::path temp_folder;  // removed at the end
+  std::chrono::seconds stop_timeout{0};
+  uint64_t memory_bytes_max = 0;  // of address space, for each process; 0: no limit
+};
+
+// Runs the command in a process group of its own, without new privileges and without core dumps,
+// until it ends or standard input does; then SIGTERM to the group, SIGKILL after `stop_timeout`,
+// and SIGKILL to whatever of its descendants is left, also to those that left the group. Returns
+// the command's exit status as a shell tells it (128 + n: ended by signal n); 127: not started.
+// REQUIRES: a process of its own, with one thread.
+int supervise(const SupervisorOptions& options);
+
+}  // namespace millrace::handler
