@@ -12,17 +12,46 @@ set(MILLRACE_AVX512_FLAGS -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfm
 function(millrace_isa_flags)
   foreach(file ${ARGN})
     if(file MATCHES "_avx2\\.cc$")
-      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MILLRACE_AVX2_FLAGS}")
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MILLRACE_AVX2_FLAGS}"
+                                                     SKIP_PRECOMPILE_HEADERS ON)
     elseif(file MATCHES "_avx2_vnni\\.cc$")
       set_source_files_properties(${file} PROPERTIES
-                                  COMPILE_OPTIONS "${MILLRACE_AVX2_FLAGS};-mavxvnni")
+                                  COMPILE_OPTIONS "${MILLRACE_AVX2_FLAGS};-mavxvnni"
+                                  SKIP_PRECOMPILE_HEADERS ON)
     elseif(file MATCHES "_avx512_vnni\\.cc$")
       set_source_files_properties(${file} PROPERTIES
-                                  COMPILE_OPTIONS "${MILLRACE_AVX512_FLAGS};-mavx512vnni")
+                                  COMPILE_OPTIONS "${MILLRACE_AVX512_FLAGS};-mavx512vnni"
+                                  SKIP_PRECOMPILE_HEADERS ON)
     elseif(file MATCHES "_avx512\\.cc$")
-      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MILLRACE_AVX512_FLAGS}")
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MILLRACE_AVX512_FLAGS}"
+                                                     SKIP_PRECOMPILE_HEADERS ON)
     endif()
   endforeach()
+endfunction()
+
+# Reading the standard library's headers is more than half of the work of compiling a file of ours.
+# In builds for tests they are read once, for libraries and for test programs (which add gtest).
+# The release build goes without, so that every file is known to include what it uses.
+option(MILLRACE_PCH "Precompile the standard headers" OFF)
+set(MILLRACE_STD_HEADERS
+    <algorithm> <array> <atomic> <chrono> <cstdint> <cstring> <filesystem> <fstream> <functional>
+    <future> <map> <memory> <mutex> <optional> <span> <string> <string_view> <system_error>
+    <thread> <utility> <vector> <tl/expected.hpp>)
+if(MILLRACE_PCH)
+  file(WRITE ${CMAKE_BINARY_DIR}/pch/library.cc "// Owns the precompiled headers of libraries.\n")
+  file(WRITE ${CMAKE_BINARY_DIR}/pch/program.cc "int main() {}\n")
+  add_library(millrace_pch STATIC ${CMAKE_BINARY_DIR}/pch/library.cc)
+  target_precompile_headers(millrace_pch PRIVATE ${MILLRACE_STD_HEADERS})
+  add_executable(millrace_test_pch ${CMAKE_BINARY_DIR}/pch/program.cc)
+  target_link_libraries(millrace_test_pch PRIVATE GTest::gmock GTest::gtest)
+  target_precompile_headers(millrace_test_pch PRIVATE ${MILLRACE_STD_HEADERS} <gmock/gmock.h>
+                                                      <gtest/gtest.h>)
+endif()
+
+function(millrace_precompiled target owner)
+  if(MILLRACE_PCH)
+    target_precompile_headers(${target} REUSE_FROM ${owner})
+  endif()
 endfunction()
 
 function(millrace_room name)
@@ -42,6 +71,7 @@ function(millrace_room name)
   list(TRANSFORM ARG_ROOMS PREPEND millrace_)
   if(sources)
     add_library(millrace_${name} STATIC ${sources})
+    millrace_precompiled(millrace_${name} millrace_pch)
     set(scope PUBLIC)
   else()
     add_library(millrace_${name} INTERFACE)
@@ -54,6 +84,7 @@ function(millrace_room name)
   if(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE millrace_${name} GTest::gmock GTest::gtest_main)
+    millrace_precompiled(${name}_test millrace_test_pch)
     target_compile_definitions(${name}_test PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(${name}_test TEST_PREFIX "${name}." PROPERTIES LABELS unit
                          DISCOVERY_TIMEOUT 120 DISCOVERY_MODE PRE_TEST)

@@ -31,7 +31,8 @@ struct Transfer {
   HttpReply reply;
   uint64_t body_bytes = 0;
   size_t sent_bytes = 0;  // of a chunked body
-  Status stopped;         // why a callback ended the request
+  bool head_ended = false;
+  Status stopped;  // why a callback ended the request
 };
 
 long status_of(CURL* handle) {
@@ -51,6 +52,7 @@ size_t take_header(char* data, size_t, size_t size, void* user) {
   const std::string_view line(data, size);
   // A status line begins a reply: what an earlier "100 Continue" brought is dropped.
   if (line.substr(0, 5) == "HTTP/") transfer.reply.headers.clear();
+  transfer.head_ended = trimmed(line).empty();
   const size_t colon = line.find(':');
   if (colon == line.npos || colon == 0) return size;
   if (transfer.reply.headers.size() >= limits::kHttpHeadersMax) return size;
@@ -269,6 +271,10 @@ Result<HttpReply> HttpClient::send(const HttpRequest& request, const CancelToken
   pool_->give_back(std::move(handle));
   if (!transfer.stopped) return fail(std::move(transfer.stopped).error());
   if (code != CURLE_OK) return fail(error_of(code, detail, transfer));
+  // curl takes a connection that ends among the headers for the end of a reply without a body.
+  if (!transfer.head_ended) {
+    return fail(error_of(CURLE_GOT_NOTHING, "the connection was lost in the reply's head", transfer));
+  }
   return std::move(transfer.reply);
 }
 

@@ -121,6 +121,21 @@ TEST(HttpClient, ABrokenConnectionIsUnavailable) {
   EXPECT_THAT(cut.error().message, HasSubstr("lost after 4 bytes"));
 }
 
+TEST(HttpClient, AReplyThatEndsAmongItsHeadersIsUnavailable) {
+  HttpImposter server([&](const auto&) {
+    Reply reply = reply_of(200, "");
+    reply.broken = Reply::Break::kInHead;
+    return reply;
+  });
+  HttpClient client;
+  HttpRequest request;
+  request.url = server.url();
+  const auto cut = client.send(request, CancelToken());
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().code, Code::kUnavailable);
+  EXPECT_THAT(cut.error().message, HasSubstr("head"));
+}
+
 TEST(HttpClient, NobodyThereIsUnavailableAndNamesTheUrl) {
   std::string url;
   {

@@ -38,7 +38,7 @@ class HttpImposter {
     int status = 200;
     std::vector<std::pair<std::string, std::string>> headers;
     std::string body;
-    enum class Break { kNot, kBeforeReply, kInBody } broken = Break::kNot;
+    enum class Break { kNot, kBeforeReply, kInHead, kInBody } broken = Break::kNot;
     size_t bytes_before_break = 0;
   };
   using Handler = std::function<Reply(const Request&)>;
@@ -162,18 +162,26 @@ class HttpImposter {
       text += name + ": " + value + "\r\n";
     }
     if (!has_length) text += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+    if (reply.broken == Reply::Break::kInHead) {
+      send_all(fd, text);
+      return false;
+    }
     text += "\r\n";
     const bool in_body = reply.broken == Reply::Break::kInBody;
     if (request.method != "HEAD") {
       text += in_body ? reply.body.substr(0, reply.bytes_before_break) : reply.body;
     }
+    return send_all(fd, text) && !in_body;
+  }
+
+  static bool send_all(int fd, const std::string& text) {
     size_t sent = 0;
     while (sent < text.size()) {
       const ssize_t n = ::send(fd, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
       if (n <= 0) return false;
       sent += static_cast<size_t>(n);
     }
-    return !in_body;
+    return true;
   }
 
   static bool reset(int fd) {

@@ -144,6 +144,19 @@ S3Result S3Client::send_signed(const S3Request& request, const Credentials& cred
   return tl::unexpected(std::move(failure));
 }
 
+// The reply to a HEAD has no body to say why it was refused: the same is asked by a GET of one byte.
+S3Failure S3Client::ask_why(S3Failure refused, const S3Request& request,
+                            const Credentials& credentials, const CancelToken& cancel) {
+  if (request.method != "HEAD" || !refused.s3_code.empty()) return refused;
+  if (refused.status != 400 && refused.status != 403) return refused;
+  S3Request get = request;
+  get.method = "GET";
+  get.headers.emplace_back("Range", "bytes=0-0");
+  S3Result answer = send_signed(get, credentials, cancel);
+  if (answer || answer.error().s3_code.empty()) return refused;
+  return std::move(answer).error();
+}
+
 // One attempt; a redirection to the bucket's region and expired credentials are part of it.
 S3Result S3Client::attempt(const S3Request& request, const CancelToken& cancel) {
   bool renewed = false;
@@ -152,6 +165,7 @@ S3Result S3Client::attempt(const S3Request& request, const CancelToken& cancel) 
     if (!credentials) return tl::unexpected(S3Failure(std::move(credentials).error()));
     S3Result result = send_signed(request, *credentials, cancel);
     if (result) return result;
+    result.error() = ask_why(std::move(result).error(), request, *credentials, cancel);
     const S3Failure& failure = result.error();
     const bool elsewhere = failure.status == 301 || failure.status == 307 ||
                            failure.status == 400 || failure.status == 403;

@@ -71,6 +71,8 @@ class S3Client {
   S3Result attempt(const S3Request& request, const CancelToken& cancel);
   S3Result send_signed(const S3Request& request, const Credentials& credentials,
                        const CancelToken& cancel);
+  S3Failure ask_why(S3Failure refused, const S3Request& request, const Credentials& credentials,
+                    const CancelToken& cancel);
   HttpRequest sign(const S3Request& request, const Credentials& credentials) const;
   S3Address address() const;
   bool move_to(const std::string& region);

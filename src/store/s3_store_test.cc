@@ -362,6 +362,28 @@ TEST(S3Client, RetriesAreCountedAndTold) {
   EXPECT_THAT(info.error().message, HasSubstr("(after 5 attempts)"));
 }
 
+TEST(S3Client, WhyAHeadWasRefusedIsAskedByAGet) {
+  HttpImposter server([&](const Request& request) {
+    FakeS3::Reply reply;
+    reply.status = 400;
+    if (request.method == "HEAD") {
+      reply.headers = {{"Content-Length", "0"}};
+    } else {
+      EXPECT_EQ(request.header("range"), "bytes=0-0");
+      reply.body = "<Error><Code>ExpiredToken</Code><Message>too old</Message></Error>";
+    }
+    return reply;
+  });
+  FakeS3 s3;
+  S3StoreConfig config = s3.config();
+  config.client.address.endpoint = parse_endpoint_url(server.url()).value();
+  const auto info = make_s3_store(std::move(config))->stat("x");
+  ASSERT_FALSE(info);
+  EXPECT_THAT(info.error().message, HasSubstr("400 ExpiredToken: too old"));
+  // Once with the credentials at hand, once with renewed ones.
+  EXPECT_EQ(server.count(), 4u);
+}
+
 TEST(S3Client, FollowsTheBucketToItsRegion) {
   for (const int status : {301, 400}) {
     std::vector<std::string> authorizations;
