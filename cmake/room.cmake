@@ -38,6 +38,10 @@ set(MILLRACE_STD_HEADERS
     <future> <map> <memory> <mutex> <optional> <span> <string> <string_view> <system_error>
     <thread> <utility> <vector> <tl/expected.hpp>)
 if(MILLRACE_PCH)
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    # Else no two of its precompiled headers are equal, and ccache never finds anything.
+    add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+  endif()
   file(WRITE ${CMAKE_BINARY_DIR}/pch/library.cc "// Owns the precompiled headers of libraries.\n")
   file(WRITE ${CMAKE_BINARY_DIR}/pch/program.cc "int main() {}\n")
   add_library(millrace_pch STATIC ${CMAKE_BINARY_DIR}/pch/library.cc)

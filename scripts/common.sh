@@ -8,6 +8,8 @@ mkdir -p "$cache/bin"
 
 # Objects of another clone at another path are found too.
 export CCACHE_DIR="$cache/ccache" CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
+# Precompiled headers are cached like objects.
+export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 # Two compilers at a time on two cores; a machine with more may use them all.
 jobs=$(nproc)
 
