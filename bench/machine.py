@@ -57,7 +57,8 @@ def describe():
             "cpu_family": fields.get("cpu family", ""), "cpu_model": fields.get("model", ""),
             "instructions": cpu_flags(), "cores": THREADS,
             "millrace": _output(MILLRACE, "--version"),
-            "commit": commit + (" with changes" if changed else ""),
+            "commit": ("unknown: MILLRACE_BIN was measured" if "MILLRACE_BIN" in os.environ
+                       else commit + (" with changes" if changed else "")),
             "date": time.strftime("%Y-%m-%d")}
 
 
