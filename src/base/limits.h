@@ -79,7 +79,7 @@ constexpr uint64_t kQueueBytesMax = 32 * kMiB;
 constexpr size_t kReaderBytesKept = 1 * kMiB;
 // --- the result cache ---
 
-// What a folder keeps unless set: about 13 million short reviews.
+// What a folder keeps unless set: some 15 million rows as short as SST-2's phrases.
 constexpr uint64_t kResultCacheBytes = 1024 * kMiB;
 constexpr uint64_t kResultCacheBytesMin = 16 * kMiB;
 constexpr uint64_t kResultCacheBytesMax = 16 * 1024 * kMiB;

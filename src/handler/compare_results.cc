@@ -32,8 +32,9 @@ ResultDifference compare_results(const NativeContext& context, std::span<const f
     apply_score_function(context.default_function, other, after.data());
     for (size_t l = 0; l < labels; ++l) {
       const double change = std::fabs(static_cast<double>(before[l]) - after[l]);
-      // NaN is larger than every change: `>` would pass it over.
-      if (!(change <= difference.largest_score_change)) difference.largest_score_change = change;
+      // NaN is larger than every change, and stays so.
+      double& largest = difference.largest_score_change;
+      if (!(change <= largest) && !std::isnan(largest)) largest = change;
       sum += change;
     }
   }

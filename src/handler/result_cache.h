@@ -60,7 +60,7 @@ struct ResultReader {
 
 class ResultCache {
  public:
-  // Reads what the folder holds, some 1 GB/s. Fails only where the folder cannot be made.
+  // Reads all that is kept for the identity. Fails only where the folder cannot be made.
   static Result<std::unique_ptr<ResultCache>> open(const ResultCacheOptions& options);
   ~ResultCache();
 

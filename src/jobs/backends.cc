@@ -38,6 +38,9 @@ Result<LoadedHandler> load_http_handler(const JobSettings& settings, const Notic
                                         const CancelToken& cancel) {
   auto url = parse_endpoint_url(settings.model);
   if (!url) return fail(std::move(url).error().within("model " + settings.model));
+  if (!settings.result_cache.empty()) {
+    notice("--result-cache is for the native model; this one is asked for every record");
+  }
   handler::HttpHandlerOptions options = http_options(settings, notice);
   options.endpoint.url = url->text();
   MR_ASSIGN(auto made, handler::make_http_handler(std::move(options), cancel));

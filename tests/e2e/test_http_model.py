@@ -203,3 +203,12 @@ def test_a_join_with_replies_of_the_model(cli, tmp_path):
         cli.transform(server.url, tmp_path / "in", tmp_path / "out", "--content-type", "text/csv",
                       "--accept", "text/csv", "--join-source", "Input")
     assert (tmp_path / "out" / "a.csv.out").read_text() == "1,a,got 3\n2,b,got 3\n3,c,got 3\n"
+
+
+def test_a_result_cache_is_not_for_a_model_of_which_nothing_is_known(cli, tmp_path):
+    write(tmp_path / "in" / "a.txt", "one\ntwo\n")
+    with ModelServer() as server:
+        run = cli.transform(server.url, tmp_path / "in", tmp_path / "out", "--result-cache",
+                            tmp_path / "cache")
+    assert "--result-cache is for the native model" in run.stderr
+    assert not (tmp_path / "cache").exists()
