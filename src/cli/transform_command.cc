@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/console.h"
+#include "cli/precision_hint.h"
 #include "cli/progress_view.h"
 #include "cli/signals.h"
 #include "handler/native_options.h"
@@ -132,6 +133,7 @@ int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
   }
   say_warnings(outcome);
   for (const std::string& notice : outcome.notices) say("note: " + notice);
+  if (const auto hint = precision_hint(outcome)) say(*hint);
   using Status = transform::JobReport::Status;
   const Status status = outcome.report.status;
   if (status != Status::kCompleted) {

@@ -292,6 +292,7 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   outcome.job_name = job.name;
   outcome.model_name = artifact.name;
   if (loaded->model != nullptr) outcome.model = loaded->model->info();
+  outcome.precision_by_default = !setting_value(merged, "PRECISION");
   outcome.work_area = work / "jobs" / job.name;
   MR_ASSIGN(outcome.report,
             transform::run_transform_job(job, *source.store, *output_store, *loaded->handler,

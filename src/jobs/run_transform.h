@@ -37,6 +37,7 @@ struct TransformOutcome {
   std::string job_name;
   std::string model_name;
   std::optional<model::ModelInfo> model;  // of the native one
+  bool precision_by_default = false;      // nobody asked for one
   // When the model began to compute; nullopt where it never did.
   std::optional<std::chrono::steady_clock::time_point> first_inference;
   // What went otherwise than asked, but for what the report says.
