@@ -6,6 +6,11 @@ include(CMakePackageConfigHelpers)
 install(TARGETS millrace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS millrace_library EXPORT millrace-targets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET millrace_parquet)
+  # The module and, where they are a wheel's, the libraries that it needs.
+  install(TARGETS millrace_parquet LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/millrace)
+  install(FILES ${MILLRACE_ARROW_FILES} DESTINATION ${CMAKE_INSTALL_LIBDIR}/millrace)
+endif()
 install(DIRECTORY include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/models)
 install(FILES LICENSE NOTICE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)

@@ -1,6 +1,7 @@
-# millrace_room(NAME [ROOMS rooms...] [LIBS libraries...])
+# millrace_room(NAME [ROOMS rooms...] [LIBS libraries...] [WITHOUT regex])
 # One folder = one static library millrace_NAME of its *.cc files, and one test program NAME_test of
 # its *_test.cc files, which lie beside what they test. ROOMS are the rooms it may include.
+# Files whose path matches WITHOUT are left out.
 # Files named *_avx2.cc, *_avx512.cc, or so with _vnni behind, are compiled for that instruction set
 # and only on x86-64, *_neon.cc only on arm64; everything else for the baseline of the architecture.
 include(GoogleTest)
@@ -63,8 +64,11 @@ function(millrace_precompiled target owner)
 endfunction()
 
 function(millrace_room name)
-  cmake_parse_arguments(ARG "" "" "ROOMS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "WITHOUT" "ROOMS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
+  if(ARG_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX "${ARG_WITHOUT}")
+  endif()
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")

@@ -49,6 +49,19 @@ constexpr size_t kPartsAheadMax = 1024;
 constexpr int kProgressIntervalMs = 200;
 // Up to so many outputs are looked up one by one before a job starts; for more, listing is cheaper.
 constexpr size_t kStatOutputsMax = 16;
+// Parquet. Rows are read and written in batches of about this size, and texts in smaller ones, of
+// which each lane has one; no batch has more rows than this.
+constexpr int64_t kParquetRowBatchBytes = 8 * kMiB;
+constexpr int64_t kParquetTextBatchBytes = 1 * kMiB;
+constexpr int64_t kParquetBatchRowsMax = 65536;
+// What is read of a column at one time: a request to S3, and there may be hundreds of columns.
+constexpr int64_t kParquetColumnBufferBytes = 256 * 1024;
+// A row group is held until it is whole: one of more bytes than this (as Arrow holds them) is
+// written as several. Encoding it takes some four times as much.
+constexpr int64_t kParquetRowGroupBytesMax = 64 * kMiB;
+// Output is compressed in blocks of this size, whatever pieces it comes in: the compressed bytes
+// then depend on nothing else. Large enough that a block's cost does not show.
+constexpr size_t kCompressBlockBytes = 256 * 1024;
 // How much of a record an error message quotes.
 constexpr size_t kErrorExcerptBytesMax = 120;
 

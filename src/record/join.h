@@ -26,11 +26,18 @@ class JsonJoiner {
   JsonJoiner();
   ~JsonJoiner();
   Status join(std::string_view record, std::string_view result, std::string* out);
+  // Gives an object the attribute `name` (replaced if it has one) of value `json`, in the same
+  // form. bad_input where `object` is none.
+  Status add_attribute(std::string_view object, std::string_view name, std::string_view json,
+                       std::string* out);
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;  // simdjson's parser and padded buffers, reused; one per thread
 };
+
+// `text` as JSON writes it, in quotes. Bytes that are not UTF-8 stay as they are.
+void append_json_string(std::string_view text, std::string* out);
 
 // The fields of one CSV record, unquoted. bad_input on an unbalanced quote.
 Result<std::vector<std::string>> parse_csv_record(std::string_view record, char delimiter);

@@ -69,7 +69,8 @@ struct JsonJoiner::Impl {
     bool sorted = true;
   };
 
-  Status join(std::string_view record, std::string_view result);
+  // `key`: the result's, as append_key() takes it.
+  Status join(std::string_view record, std::string_view result, const char* key);
   bool append_document(std::string_view text);
   bool append_root_members(std::string_view text, OpenObject* object);
   bool append_value(ondemand::value& value, size_t depth);
@@ -104,7 +105,7 @@ struct JsonJoiner::Impl {
   size_t base = 0;  // where in *out this join begins
 };
 
-Status JsonJoiner::Impl::join(std::string_view record, std::string_view result) {
+Status JsonJoiner::Impl::join(std::string_view record, std::string_view result, const char* key) {
   const auto fault_in = [](const char* what, std::string_view text) {
     const auto fault = find_json_fault(text, limits::kJsonDepthMax);
     if (!fault) return internal_error("simdjson refused valid JSON").within(what);
@@ -125,7 +126,7 @@ Status JsonJoiner::Impl::join(std::string_view record, std::string_view result) 
     end_member();
   }
   start_member(object);
-  append_key(kOutputKey, &object);
+  append_key(key, &object);
   if (!append_document(result)) return fail(fault_in("join the model's reply", result));
   end_member();
   close_object(object);
@@ -313,7 +314,23 @@ JsonJoiner::~JsonJoiner() = default;
 Status JsonJoiner::join(std::string_view record, std::string_view result, std::string* out) {
   impl_->out = out;
   impl_->base = out->size();
-  auto status = impl_->join(record, result);
+  auto status = impl_->join(record, result, kOutputKey);
+  if (!status) out->resize(impl_->base);
+  impl_->release_if_huge();
+  return status;
+}
+
+Status JsonJoiner::add_attribute(std::string_view object, std::string_view name,
+                                 std::string_view json, std::string* out) {
+  if (!trimmed(object).starts_with('{')) {
+    return fail(bad_input("the result is not a JSON object, so it cannot have the attribute '" +
+                          std::string(name) + "'"));
+  }
+  std::string key;
+  append_json_string(name, &key);
+  impl_->out = out;
+  impl_->base = out->size();
+  auto status = impl_->join(object, json, key.c_str() + 1);
   if (!status) out->resize(impl_->base);
   impl_->release_if_huge();
   return status;
