@@ -67,6 +67,14 @@ struct InvokeReply {
   InvokeCounts counts;
 };
 
+// What the columns of a text/csv reply are, for outputs whose columns have types.
+enum class ResultShape {
+  kUnknown,
+  kLabelled,  // a label, then numbers
+  kNumbers,
+  kVector  // numbers that are one value: an embedding
+};
+
 // What the handler states of itself, as /execution-parameters does, and what it can do more.
 struct HandlerTraits {
   std::optional<uint32_t> max_concurrent_transforms;
@@ -77,6 +85,7 @@ struct HandlerTraits {
   bool reads_records_alone = false;
   // Names of the columns that a text/csv reply has; empty: not known.
   std::vector<std::string> result_columns;
+  ResultShape result_shape = ResultShape::kUnknown;
   // Model digest, precision, kernel revision and result-shaping settings: part of every staged
   // part's name. Empty: results may not be reused across runs.
   std::string identity;

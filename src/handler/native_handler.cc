@@ -21,6 +21,11 @@ std::future<Result<InvokeReply>> refused(Error error) {
   return promise.get_future();
 }
 
+ResultShape shape_of(OutputShape output) {
+  if (output == OutputShape::kEmbedding) return ResultShape::kVector;
+  return output == OutputShape::kLogits ? ResultShape::kNumbers : ResultShape::kLabelled;
+}
+
 class NativeHandler final : public InferenceHandler {
  public:
   NativeHandler(std::shared_ptr<const NativeContext> context, int threads,
@@ -35,6 +40,7 @@ class NativeHandler final : public InferenceHandler {
     traits_.max_concurrent_transforms = kConcurrentTransforms;
     traits_.reads_records_alone = true;
     traits_.result_columns = context_->columns;
+    traits_.result_shape = shape_of(context_->options.output);
     traits_.identity = context_->identity;
   }
 

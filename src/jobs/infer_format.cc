@@ -26,6 +26,9 @@ constexpr Profile kJsonLines = {"application/jsonlines", SplitType::kLine, Assem
 constexpr Profile kCsv = {"text/csv", SplitType::kLine, AssembleWith::kLine, true, ','};
 constexpr Profile kTsv = {"text/csv", SplitType::kLine, AssembleWith::kLine, true, '\t'};
 constexpr Profile kText = {"text/plain", SplitType::kLine, AssembleWith::kLine, false, ','};
+// Texts reach a handler as JSON Lines, whatever the object is.
+constexpr Profile kParquet = {"application/jsonlines", SplitType::kParquet, AssembleWith::kLine,
+                              false, ','};
 constexpr Profile kJson = {"application/json", SplitType::kNone, AssembleWith::kNone, false, ','};
 
 // What a name tells.
@@ -61,6 +64,7 @@ const Profile* profile_of_extension(std::string_view extension) {
   if (extension == ".tsv") return &kTsv;
   if (extension == ".txt") return &kText;
   if (extension == ".json") return &kJson;
+  if (extension == ".parquet") return &kParquet;
   return nullptr;
 }
 
@@ -141,6 +145,13 @@ Result<Guess> common_guess(const JobSettings& settings, const std::vector<std::s
       told)));
 }
 
+void take_batching(const JobSettings& settings, record::DataFormat* format) {
+  format->batch_strategy = settings.batch_strategy.value_or(record::BatchStrategy::kMultiRecord);
+  format->max_payload_bytes = settings.max_payload_in_mb
+                                  ? *settings.max_payload_in_mb * limits::kMiB
+                                  : limits::kDefaultPayloadBytes;
+}
+
 void take_stated(const JobSettings& settings, record::DataFormat* format) {
   if (settings.content_type) format->content_type = *settings.content_type;
   if (settings.split_type) format->split_type = *settings.split_type;
@@ -152,11 +163,36 @@ void take_stated(const JobSettings& settings, record::DataFormat* format) {
   format->csv.byte_order_mark = settings.csv_bom;
   format->accept = settings.accept ? *settings.accept : accept_of(format->content_type);
   format->csv.header = settings.csv_header;
-  format->batch_strategy = settings.batch_strategy.value_or(record::BatchStrategy::kMultiRecord);
+  take_batching(settings, format);
   format->join_source = settings.join_source;
-  format->max_payload_bytes = settings.max_payload_in_mb
-                                  ? *settings.max_payload_in_mb * limits::kMiB
-                                  : limits::kDefaultPayloadBytes;
+}
+
+// Rows have no framing and no media type of their own: what is said of these is a mistake.
+Status take_stated_for_parquet(const JobSettings& settings, record::DataFormat* format) {
+  const auto refuse = [](std::string_view flag) {
+    return fail(invalid_argument(
+        fmt::format("{} does not go with Parquet objects: their rows are read and written as they "
+                    "are, and results become columns",
+                    flag)));
+  };
+  if (settings.content_type) return refuse("--content-type");
+  if (settings.accept) return refuse("--accept");
+  if (settings.csv_header) return refuse("--csv-header");
+  if (settings.csv_rfc4180) return refuse("--csv");
+  if (settings.assemble_with == AssembleWith::kNone) return refuse("--assemble-with None");
+  if (settings.output_compression != record::Compression::kNone) {
+    return fail(invalid_argument(
+        "--output-compression: Parquet compresses its columns itself, as the input's are"));
+  }
+  if (format->compression_type == record::CompressionType::kGzip ||
+      settings.compression_type == record::CompressionType::kGzip) {
+    return refuse("--compression-type Gzip");
+  }
+  if (settings.encoding != record::TextEncoding::kUtf8) return refuse("--encoding");
+  if (settings.csv_delimiter) return refuse("--csv-delimiter");
+  if (settings.csv_bom) return refuse("--csv-bom");
+  take_batching(settings, format);
+  return {};
 }
 
 // What is only for text, or only for CSV.
@@ -199,6 +235,7 @@ Result<record::DataFormat> infer_format(const JobSettings& settings,
   record::DataFormat format;
   MR_ASSIGN(const Guess guess, common_guess(settings, keys));
   const Profile* profile = guess.profile;
+  if (settings.split_type == SplitType::kParquet) profile = &kParquet;
   if (profile == nullptr) {
     if (!settings.content_type) {
       return fail(invalid_argument(
@@ -215,8 +252,33 @@ Result<record::DataFormat> infer_format(const JobSettings& settings,
     format.csv.delimiter = profile->delimiter;
   }
   if (guess.gzip) format.compression_type = record::CompressionType::kGzip;
+  if (format.split_type == SplitType::kParquet &&
+      settings.split_type.value_or(kParquet.split_type) == SplitType::kParquet) {
+    MR_TRY(take_stated_for_parquet(settings, &format));
+    return format;
+  }
   take_stated(settings, &format);
   return format;
+}
+
+Status check_output_form(const JobSettings& settings, const record::DataFormat& format) {
+  if (settings.merge.empty() || format.split_type == SplitType::kParquet) return {};
+  if (format.assemble_with != AssembleWith::kLine) {
+    return fail(invalid_argument(
+        "--merge needs --assemble-with Line: results that do not end in a line end run together"));
+  }
+  if (record::writes_json_array(format)) {
+    return fail(invalid_argument("--merge: results that are JSON arrays cannot become one object"));
+  }
+  if (format.csv.byte_order_mark && !format.csv.header) {
+    return fail(invalid_argument("--merge with --csv-bom needs --csv-header"));
+  }
+  if (settings.merge_source_column.empty()) return {};
+  const MediaType out = record::media_type(format.accept);
+  const bool json = out == MediaType::kJson || out == MediaType::kJsonLines;
+  if (out == MediaType::kCsv || json) return {};
+  return fail(invalid_argument(fmt::format(
+      "--merge-source-column needs results in CSV or JSON Lines; they are '{}'", format.accept)));
 }
 
 Status check_format(const record::DataFormat& format) {

@@ -20,6 +20,18 @@ constexpr std::array<std::string_view, 5> kOtherVariables = {
     "MILLRACE_OPTIONS", "MILLRACE_MODELS_DIR", "MILLRACE_BIN", "MILLRACE_VERSITYGW",
     "MILLRACE_DEV_CACHE"};
 
+// What becomes of outputs.
+const std::vector<JobOption> kOutputOptions = {
+    {"IF_EXISTS", "fail|overwrite", "What to do when an output exists already (default: fail)"},
+    {"OUTPUT_SUFFIX", "SUFFIX", "What an output's key has after its input's (default: .out)"},
+    {"OUTPUT_COMPRESSION", "none|gzip|zstd",
+     "Compress outputs; their keys then end in .gz or .zst after the suffix (default: none)"},
+    {"MERGE", "FILE",
+     "Write the results of all inputs as one object of this name below the output, in the order "
+     "of the inputs' keys: all of them or nothing"},
+    {"MERGE_SOURCE_COLUMN", "NAME",
+     "Under --merge: a last column (JSON: an attribute) that names each record's input"}};
+
 std::vector<JobOption> make_table() {
   std::vector<JobOption> table = {
       {"MODEL", "MODEL",
@@ -44,7 +56,8 @@ std::vector<JobOption> make_table() {
       {"DATA_TYPE", "S3Prefix|ManifestFile",
        "ManifestFile: the input is a JSON list of the objects to transform (default: S3Prefix)"},
       {"COMPRESSION_TYPE", "None|Gzip", "How the input is stored (default: Gzip for .gz)"},
-      {"SPLIT_TYPE", "None|Line|RecordIO|TFRecord|JsonArray", "How an object is cut into records"},
+      {"SPLIT_TYPE", "None|Line|RecordIO|TFRecord|JsonArray|Parquet",
+       "How an object is cut into records"},
       {"BATCH_STRATEGY", "MultiRecord|SingleRecord", "Records in one request"},
       {"ASSEMBLE_WITH", "None|Line", "What follows each result in the output"},
       {"MAX_PAYLOAD_IN_MB", "N", "Size of a request at most; 0: unlimited (default: 6)"},
@@ -65,7 +78,6 @@ std::vector<JobOption> make_table() {
        "What the text of the input is written in; results are UTF-8 (default: utf-8)"},
       {"ALLOW_EMPTY", "", "No input object at all is no error"},
       {"PRECISION", "fp32|bf16|int8", "Arithmetic of the native model (default: fp32)"},
-      {"IF_EXISTS", "fail|overwrite", "What to do when an output exists already (default: fail)"},
       {"JOB_NAME", "NAME", "Names the job and its work area (default: derived from the settings)"},
       {"PART_BYTES", "N",
        "Bytes of a large object that are worked on as one part (default: 8 MiB)"},
@@ -84,6 +96,7 @@ std::vector<JobOption> make_table() {
       {"REGION", "NAME", "AWS region for S3", true},
       {"ENDPOINT_URL", "URL", "S3 endpoint (any S3-compatible server)", true},
   };
+  table.insert(table.end(), kOutputOptions.begin(), kOutputOptions.end());
   for (const auto& option : handler::native_option_help()) {
     table.push_back({option_of_native(option.name), option.values, option.help, false});
   }

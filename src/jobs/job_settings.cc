@@ -108,6 +108,28 @@ bool is_job_name(std::string_view name) {
   return true;
 }
 
+// A path that stays below where it is put.
+bool is_output_name(std::string_view name) {
+  if (name.empty() || name.find('\0') != std::string_view::npos ||
+      name.find("://") != std::string_view::npos) {
+    return false;
+  }
+  for (;;) {
+    const size_t slash = name.find('/');
+    const std::string_view component = name.substr(0, slash);
+    if (component.empty() || component == "." || component == "..") return false;
+    if (slash == std::string_view::npos) return true;
+    name.remove_prefix(slash + 1);
+  }
+}
+
+// Of a name, not of a path: outputs stay in the folders that their inputs' keys say.
+bool is_suffix(std::string_view suffix) {
+  constexpr size_t kSuffixBytesMax = 64;
+  return suffix.size() <= kSuffixBytesMax && suffix.find('/') == std::string_view::npos &&
+         suffix.find('\0') == std::string_view::npos;
+}
+
 Status check_payload(const JobSettings& settings) {
   const uint64_t payload_mb =
       settings.max_payload_in_mb.value_or(limits::kDefaultPayloadBytes / limits::kMiB);
@@ -119,6 +141,24 @@ Status check_payload(const JobSettings& settings) {
                     transforms, payload_mb)));
   }
   return {};
+}
+
+void take_output_form(const Settings& settings, Checker* check, JobSettings* out) {
+  out->output_suffix = check->text("OUTPUT_SUFFIX", ".out");
+  if (!is_suffix(out->output_suffix)) {
+    check->reject(settings.at("OUTPUT_SUFFIX"), "up to 64 characters without '/'");
+  }
+  out->output_compression =
+      check->word<record::Compression>("OUTPUT_COMPRESSION", record::parse_compression)
+          .value_or(record::Compression::kNone);
+  out->merge = check->text("MERGE");
+  if (settings.contains("MERGE") && !is_output_name(out->merge)) {
+    check->reject(settings.at("MERGE"), "a name, or a path below the output, as in 'all.csv'");
+  }
+  out->merge_source_column = check->text("MERGE_SOURCE_COLUMN");
+  if (!out->merge_source_column.empty() && out->merge.empty()) {
+    check->reject(settings.at("MERGE_SOURCE_COLUMN"), "it only with --merge");
+  }
 }
 
 void take_native(const Settings& settings, JobSettings* out) {
@@ -175,6 +215,7 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
   out.model_stop_timeout_seconds = check.number("MODEL_STOP_TIMEOUT_IN_SECONDS", 0, 3600);
   out.pass_credentials = check.flag("PASS_CREDENTIALS");
   out.ping_timeout_seconds = check.number("PING_TIMEOUT_IN_SECONDS", 1, 86400);
+  take_output_form(settings, &check, &out);
   out.precision = check.one_of("PRECISION", "fp32", {"fp32", "bf16", "int8"});
   out.overwrite = check.one_of("IF_EXISTS", "fail", {"fail", "overwrite"}) == "overwrite";
   out.job_name = check.text("JOB_NAME");

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "jobs/job_options.h"
+#include "record/compressor.h"
 #include "record/format.h"
 
 namespace millrace::jobs {
@@ -42,6 +43,10 @@ struct JobSettings {
   std::optional<uint64_t> invocation_timeout_seconds;
   std::optional<uint64_t> invocation_retries;
   std::optional<uint64_t> ping_timeout_seconds;
+  std::string output_suffix = ".out";
+  record::Compression output_compression = record::Compression::kNone;
+  std::string merge;  // "": every input has its own output
+  std::string merge_source_column;
 
   // A model server that we start ("": none).
   std::string model_command;
@@ -80,5 +85,7 @@ Result<record::DataFormat> infer_format(const JobSettings& settings,
 // What only shows once the format is known: joins need equal types and framing (spec 3.1), and so
 // on. Messages name the flags.
 Status check_format(const record::DataFormat& format);
+// The same of what becomes of outputs: merged results must be lines or rows, for example.
+Status check_output_form(const JobSettings& settings, const record::DataFormat& format);
 
 }  // namespace millrace::jobs

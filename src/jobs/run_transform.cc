@@ -69,6 +69,8 @@ std::string settings_digest(const JobSettings& settings, const record::DataForma
                   static_cast<int>(format.csv.delimiter), format.max_payload_bytes));
   digest.field(fmt::format("{} {} {}", static_cast<int>(format.compression_type),
                            static_cast<int>(format.encoding), format.csv.byte_order_mark));
+  digest.field(std::to_string(static_cast<int>(settings.output_compression)));
+  digest.field(settings.merge_source_column);
   for (const auto& [name, value] : settings.native) digest.field(name).field(value);
   return digest.hex();
 }
@@ -83,6 +85,7 @@ std::string derived_job_name(const JobSettings& settings, const InputLocation& i
       .field(input.root.path)
       .field(input.prefix);
   name.field(output.root.bucket).field(output.root.path).field(output.prefix).field(digest);
+  name.field(settings.output_suffix).field(settings.merge);
   return "millrace-" + name.hex().substr(0, 16);
 }
 
@@ -139,6 +142,8 @@ Result<Source> list_inputs(const TransformRequest& request, const JobSettings& s
   options.input_prefix = source.location.prefix;
   options.input_is_object = source.location.is_object;
   options.skip_markers = true;
+  options.output_suffix =
+      settings.output_suffix + std::string(record::compression_suffix(settings.output_compression));
   MR_ASSIGN(source.plan, transform::plan_inputs(*source.store, options));
   for (const std::string& skipped : source.plan.skipped) request.notice("skipped " + skipped);
   if (source.plan.objects.empty() && !settings.allow_empty) {
@@ -207,10 +212,21 @@ int feeders_of(int threads, const transform::TransformJob& job,
   return std::min(enough, static_cast<int>(job.max_concurrent_transforms));
 }
 
+transform::OutputForm output_form(const JobSettings& settings, const OutputLocation& output) {
+  transform::OutputForm form;
+  form.compression = settings.output_compression;
+  if (!settings.merge.empty()) form.merge_key = output.prefix + settings.merge;
+  form.source_column = settings.merge_source_column;
+  return form;
+}
+
 transform::TransformJob make_job(const JobSettings& settings, const record::DataFormat& format,
                                  const handler::HandlerTraits& traits, transform::Plan plan) {
   transform::TransformJob job;
   job.format = format;
+  if (format.split_type == record::SplitType::kParquet) {
+    job.format.accept = traits.result_columns.empty() ? "application/jsonlines" : "text/csv";
+  }
   job.text_column = settings.text_column;
   const auto prefix = settings.native.find("RESULT_PREFIX");
   job.result_prefix = prefix == settings.native.end() ? "predicted_" : prefix->second;
@@ -273,8 +289,9 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   }
   MR_ASSIGN(const record::DataFormat format, infer_format(settings, keys_of(source.plan)));
   MR_TRY(check_format(format));
+  MR_TRY(check_output_form(settings, format));
 
-  const bool single = source.plan.objects.size() == 1;
+  const bool single = source.plan.objects.size() == 1 && settings.merge.empty();
   MR_ASSIGN(const OutputLocation output, output_location(settings.output, single));
   MR_TRY(check_apart(source.location, output, settings.output));
   MR_ASSIGN(const auto output_store, make_store(output.root, settings, request.cancel));
@@ -285,6 +302,7 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   // From here on everything is known: what to run, over which objects, and where results will lie.
   transform::TransformJob job =
       make_job(settings, format, loaded->handler->traits(), std::move(source.plan));
+  job.output_form = output_form(settings, output);
   job.name = settings.job_name.empty()
                  ? derived_job_name(settings, source.location, output, job.settings_digest)
                  : settings.job_name;

@@ -55,6 +55,7 @@ std::optional<SplitType> parse_split_type(std::string_view text) {
   if (text == "RecordIO") return SplitType::kRecordIo;
   if (text == "TFRecord") return SplitType::kTfRecord;
   if (text == "JsonArray") return SplitType::kJsonArray;
+  if (text == "Parquet") return SplitType::kParquet;
   return std::nullopt;
 }
 

@@ -10,8 +10,9 @@
 
 namespace millrace::record {
 
-// kJsonArray is ours: an object is one JSON array, its elements are the records.
-enum class SplitType { kNone, kLine, kRecordIo, kTfRecord, kJsonArray };
+// kJsonArray is ours: an object is one JSON array, its elements are the records. So is kParquet: a
+// row is a record, its text column the text; results become columns beside the others.
+enum class SplitType { kNone, kLine, kRecordIo, kTfRecord, kJsonArray, kParquet };
 enum class BatchStrategy { kMultiRecord, kSingleRecord };
 enum class AssembleWith { kNone, kLine };
 enum class JoinSource { kNone, kInput };

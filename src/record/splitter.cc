@@ -180,6 +180,7 @@ std::unique_ptr<Cutter> make_cutter(const DataFormat& format, uint64_t start_off
     case SplitType::kJsonArray:
       return make_json_array_cutter();
     case SplitType::kLine:
+    case SplitType::kParquet:  // whose rows come as lines
       break;
   }
   if (format.csv.rfc4180 && media_type(format.content_type) == MediaType::kCsv) {

@@ -1,6 +1,7 @@
 // Names meet indexes here; beyond it, columns are numbers.
 #include "transform/csv_columns.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "record/assembler.h"
@@ -16,17 +17,26 @@ Result<std::string> output_header_line(const record::CsvHeader& header, const Tr
                                        const handler::HandlerTraits& traits) {
   if (reply_media_type(job.format) != MediaType::kCsv) return std::string();
   const bool join = job.format.join_source == JoinSource::kInput;
+  std::vector<std::string> added = traits.result_columns;
+  const std::string& source = job.output_form.source_column;
+  if (!source.empty() && !added.empty()) {
+    if (std::find(added.begin(), added.end(), source) != added.end()) {
+      return fail(bad_input("the results have a column '" + source +
+                            "' already: set another --merge-source-column"));
+    }
+    added.push_back(source);
+  }
   if (join && traits.result_columns.empty()) {
     return fail(
         bad_input("the model does not name its result columns, so they cannot be joined to "
                   "CSV with a header"));
   }
   if (join) {
-    return record::join_csv_header(header, traits.result_columns, job.format.csv,
+    return record::join_csv_header(header, added, job.format.csv,
                                    "MILLRACE_RESULT_PREFIX (now '" + job.result_prefix + "')");
   }
   std::string line;
-  for (const std::string& name : traits.result_columns) {
+  for (const std::string& name : added) {
     if (!line.empty()) line += job.format.csv.delimiter;
     record::append_csv_field(name, job.format.csv.delimiter, &line);
   }

@@ -7,7 +7,8 @@
 
 #include "base/limits.h"
 #include "base/xxh3.h"
-#include "transform/csv_columns.h"
+#include "transform/compressed_writer.h"
+#include "transform/parquet_object.h"
 #include "transform/scan_object.h"
 #include "transform/transform_part.h"
 
@@ -26,7 +27,11 @@ uint32_t requests_max(const TransformJob& job, const handler::HandlerTraits& tra
   return std::max(1U, job.max_concurrent_transforms);
 }
 
-std::string output_content_type(const record::DataFormat& format) {
+std::string output_content_type(const TransformJob& job) {
+  const auto compressed = record::compression_media_type(job.output_form.compression);
+  if (!compressed.empty()) return std::string(compressed);
+  const record::DataFormat& format = job.format;
+  if (is_parquet(format)) return "application/vnd.apache.parquet";
   if (!format.accept.empty()) return format.accept;
   const bool text = record::media_type(format.content_type) == record::MediaType::kText;
   return text ? "text/csv" : format.content_type;
@@ -48,6 +53,7 @@ JobRun::JobRun(const TransformJob& job, store::ObjectStore& input, store::Object
       parts_(job.feeders, job.part_bytes, limits::kPartsAheadMax),
       may_go_on_(!handler.traits().identity.empty()) {
   report_.objects.resize(job.objects.size());
+  if (job.output_form.merges()) merge_parts_.resize(job.objects.size());
 }
 
 JobReport JobRun::run() {
@@ -57,7 +63,10 @@ JobReport JobRun::run() {
   for (std::thread& thread : threads) thread.join();
   if (cancel_.cancelled() && counters_.objects_done < job_.objects.size()) {
     report_.status = JobReport::Status::kStopped;
-  } else if (report_.failed_objects > 0) {
+    return std::move(report_);
+  }
+  if (job_.output_form.merges() && report_.failed_objects == 0) merge_all();
+  if (report_.failed_objects > 0) {
     report_.status = JobReport::Status::kFailed;
   }
   return std::move(report_);
@@ -100,7 +109,9 @@ void JobRun::plan_object(size_t index) {
     parts_.push({object, std::move(part), std::move(token)});
     return wanted;
   };
-  if (is_cut_into_parts(job_, planned.input, handler_.traits())) {
+  if (is_parquet(job_.format)) {
+    scan_parquet(input_, job_, planned.input, handler_.traits(), emit);
+  } else if (is_cut_into_parts(job_, planned.input, handler_.traits())) {
     scan_object(input_, job_, planned.input, handler_.traits(), cancel_, emit);
   } else {
     Part whole;
@@ -116,7 +127,7 @@ bool JobRun::was_done_earlier(size_t index) {
   const PlannedObject& planned = job_.objects[index];
   const auto& committed = area_.earlier().committed;
   const auto found = committed.find(planned.output_key);
-  if (found == committed.end() || !may_go_on_) return false;
+  if (job_.output_form.merges() || found == committed.end() || !may_go_on_) return false;
   const CommittedOutput& then = found->second;
   if (then.input_etag != planned.input.etag || then.input_etag.empty()) return false;
   const Result<store::ObjectInfo> now = output_.stat(planned.output_key);
@@ -154,7 +165,8 @@ Result<PartResult> JobRun::transform(const PartTask& task) {
   if (task.cancel.cancelled()) return fail(cancelled("stopped"));
   // A scan that ended with its first step has left no part to transform.
   if (task.part.end_error && task.part.records == 0) return fail(*task.part.end_error);
-  return task.part.is_whole_object() ? transform_whole(task) : transform_staged(task);
+  const bool whole = task.part.is_whole_object() && !stages_all();
+  return whole ? transform_whole(task) : transform_staged(task);
 }
 
 Result<PartResult> JobRun::transform_to(store::ObjectWriter& out, const PartTask& task) {
@@ -167,14 +179,14 @@ Result<PartResult> JobRun::transform_to(store::ObjectWriter& out, const PartTask
 
 // An object of one part needs no staging: it streams into its output, which nobody sees yet.
 Result<PartResult> JobRun::transform_whole(const PartTask& task) {
-  MR_ASSIGN(const auto writer, create_output(task.object->planned(), 0));
+  MR_ASSIGN(const auto writer, create_output(task.object->planned().output_key, 0));
   MR_ASSIGN(PartResult result, transform_to(*writer, task));
-  MR_TRY(commit(task.object->planned(), *writer));
+  MR_TRY(commit(task.object->planned().output_key, *writer));
   return result;
 }
 
 Result<PartResult> JobRun::transform_staged(const PartTask& task) {
-  const std::string name = staged_name(*task.object, task.part.index);
+  const std::string name = staged_name(task.object->planned(), task.part.index);
   if (std::optional<PartResult> earlier = take_staged(task, name)) return *earlier;
   StagedParts& staged = area_.staged();
   staged.remove(name);
@@ -201,10 +213,11 @@ std::optional<PartResult> JobRun::take_staged(const PartTask& task, const std::s
 // --- an object's end ---
 
 void JobRun::finish(ObjectRun& object) {
+  const bool merges = job_.output_form.merges();
   Status status;
   if (object.error()) {
     status = fail(*object.error());
-  } else if (object.parts() > 1) {
+  } else if (!merges && (object.parts() > 1 || stages_all())) {
     status = assemble(object);
   }
   // Of an object that failed or was stopped, the parts that are done stay for the next run.
@@ -213,15 +226,23 @@ void JobRun::finish(ObjectRun& object) {
     return;
   }
 
-  // The output is there, whole.
-  remember_commit(object);
-  for (uint32_t i = 0; object.parts() > 1 && i < object.parts(); ++i) {
-    area_.staged().remove(staged_name(object, i));
+  // The output is there, whole; or, where results are merged, all that it needs of this object.
+  if (!merges) {
+    remember_commit(object);
+    const bool staged = object.parts() > 1 || stages_all();
+    for (uint32_t i = 0; staged && i < object.parts(); ++i) {
+      area_.staged().remove(staged_name(object.planned(), i));
+    }
   }
   ++counters_.objects_done;
   std::lock_guard lock(mutex_);
   ObjectReport& report = report_.objects[object.index()];
-  report.output = output_.describe(object.planned().output_key);
+  if (merges) {
+    merge_parts_[object.index()] = object.parts();
+    merge_bytes_ += object.result().bytes;
+  } else {
+    report.output = output_.describe(object.planned().output_key);
+  }
   report.records = object.result().records;
   report.bytes_in = object.planned().input.size;
   report.seconds = object.seconds();
@@ -231,29 +252,62 @@ void JobRun::finish(ObjectRun& object) {
 
 // Puts the staged parts together in order and commits the object.
 Status JobRun::assemble(ObjectRun& object) {
-  MR_ASSIGN(const auto writer, create_output(object.planned(), object.result().bytes));
-  for (uint32_t i = 0; i < object.parts(); ++i) {
-    if (cancel_.cancelled()) return fail(cancelled("stopped"));
-    MR_TRY(area_.staged().copy(staged_name(object, i), *writer));
-  }
-  return commit(object.planned(), *writer);
+  std::unique_lock one_at_a_time(parquet_mutex_, std::defer_lock);
+  if (is_parquet(job_.format)) one_at_a_time.lock();
+  const std::string& key = object.planned().output_key;
+  MR_ASSIGN(const auto writer, create_output(key, object.result().bytes));
+  const StagedObject staged = staged_object(object.index(), object.parts());
+  const AssembleContext context = {job_, handler_.traits(), input_, area_.staged(), cancel_};
+  MR_TRY(transform::assemble(context, {&staged, 1}, *writer));
+  return commit(key, *writer);
 }
 
-Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_output(const PlannedObject& planned,
+StagedObject JobRun::staged_object(size_t index, uint32_t parts) const {
+  StagedObject staged = {&job_.objects[index], {}};
+  for (uint32_t i = 0; i < parts; ++i) staged.parts.push_back(staged_name(*staged.planned, i));
+  return staged;
+}
+
+// --- the job's end ---
+
+void JobRun::merge_all() {
+  const std::string output = output_.describe(job_.output_form.merge_key);
+  if (Status merged = merge(); !merged) {
+    fail_object(0, std::move(merged).error().within("merge the results into " + output));
+    if (cancel_.cancelled()) report_.status = JobReport::Status::kStopped;
+    return;
+  }
+  for (ObjectReport& report : report_.objects) report.output = output;
+}
+
+Status JobRun::merge() {
+  std::vector<StagedObject> objects;
+  for (size_t i = 0; i < merge_parts_.size(); ++i) {
+    objects.push_back(staged_object(i, merge_parts_[i]));
+  }
+  const std::string& key = job_.output_form.merge_key;
+  MR_ASSIGN(const auto writer, create_output(key, merge_bytes_));
+  const AssembleContext context = {job_, handler_.traits(), input_, area_.staged(), cancel_};
+  MR_TRY(transform::assemble(context, objects, *writer));
+  return commit(key, *writer);
+}
+
+Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_output(const std::string& key,
                                                                    uint64_t expected_size) {
   // An output that an earlier run of this job may have committed is its own to replace.
-  const bool ours = area_.earlier().committing.contains(planned.output_key);
+  const bool ours = area_.earlier().committing.contains(key);
   store::WriteOptions options;
-  options.content_type = output_content_type(job_.format);
+  options.content_type = output_content_type(job_);
   options.overwrite = job_.overwrite || ours;
   options.expected_size = expected_size;
   options.journal = &area_.journal();
-  return output_.create(planned.output_key, options);
+  MR_ASSIGN(auto writer, output_.create(key, options));
+  return compressed(std::move(writer), job_.output_form.compression);
 }
 
-Status JobRun::commit(const PlannedObject& planned, store::ObjectWriter& writer) {
+Status JobRun::commit(const std::string& key, store::ObjectWriter& writer) {
   if (cancel_.cancelled()) return fail(cancelled("stopped"));
-  MR_TRY(area_.journal().output_committing(planned.output_key, job_.settings_digest));
+  MR_TRY(area_.journal().output_committing(key, job_.settings_digest));
   // Should the power fail right after, the next run must know whose this output is.
   if (!job_.overwrite) MR_TRY(area_.journal().sync());
   return writer.commit();
@@ -292,11 +346,11 @@ void JobRun::fail_object(size_t index, const Error& error) {
 }
 
 // Named by all that decides the parts of an object and their bytes.
-std::string JobRun::staged_name(const ObjectRun& object, uint32_t part) const {
-  const store::ObjectInfo& input = object.planned().input;
+std::string JobRun::staged_name(const PlannedObject& planned, uint32_t part) const {
+  const store::ObjectInfo& input = planned.input;
   Xxh3 digest;
   digest.field(input_.describe(input.key)).field(input.etag).field(std::to_string(input.size));
-  digest.field(object.planned().output_key).field(job_.settings_digest);
+  digest.field(planned.output_key).field(job_.settings_digest);
   digest.field(handler_.traits().identity).field(std::to_string(job_.part_bytes));
   digest.field(std::to_string(kStagedRevision));
   return digest.hex() + "-" + std::to_string(part);

@@ -10,6 +10,7 @@
 #include "base/cancel.h"
 #include "handler/inference_handler.h"
 #include "store/object_store.h"
+#include "transform/assemble.h"
 #include "transform/in_flight.h"
 #include "transform/object_run.h"
 #include "transform/part_queue.h"
@@ -47,13 +48,21 @@ class JobRun {
   // An object's end.
   void finish(ObjectRun& object);
   Status assemble(ObjectRun& object);
-  Result<std::unique_ptr<store::ObjectWriter>> create_output(const PlannedObject& planned,
+  StagedObject staged_object(size_t index, uint32_t parts) const;
+  Result<std::unique_ptr<store::ObjectWriter>> create_output(const std::string& key,
                                                              uint64_t expected_size);
-  Status commit(const PlannedObject& planned, store::ObjectWriter& writer);
+  Status commit(const std::string& key, store::ObjectWriter& writer);
   void remember_commit(const ObjectRun& object);
   void fail_object(size_t index, const Error& error);
 
-  std::string staged_name(const ObjectRun& object, uint32_t part) const;
+  // The job's end, where all results become one object.
+  void merge_all();
+  Status merge();
+
+  // Results are put together from staged parts, even those of an object of one part.
+  bool stages_all() const { return job_.output_form.merges() || is_parquet(job_.format); }
+
+  std::string staged_name(const PlannedObject& planned, uint32_t part) const;
   int lanes() const;
 
   const TransformJob& job_;
@@ -70,6 +79,10 @@ class JobRun {
 
   std::mutex mutex_;  // guards what follows
   JobReport report_;
+  std::vector<uint32_t> merge_parts_;  // of each object, where results are merged
+  uint64_t merge_bytes_ = 0;
+
+  std::mutex parquet_mutex_;  // one Parquet object is written at a time: it takes memory
 };
 
 }  // namespace millrace::transform

@@ -3,12 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/error.h"
 #include "handler/inference_handler.h"
 #include "record/format.h"
+
+namespace millrace::columnar {
+class ParquetFile;
+}
 
 namespace millrace::transform {
 
@@ -22,6 +27,9 @@ struct Part {
   // Index of the text column where the object's CSV header named it; for parts after the first,
   // which reads the header itself.
   std::optional<uint32_t> text_column;
+  // The row group of a Parquet object that is this part: the part's index. Its bytes are those of
+  // the row group, for the progress; offset is not used.
+  std::shared_ptr<const columnar::ParquetFile> parquet;
   // What stopped the scan after this part. The object fails with it unless an earlier record does.
   std::optional<Error> end_error;
 
@@ -40,6 +48,9 @@ struct PartResult {
 // CSV header is none, so where records are lines under a header the line is given too: "record 7
 // (line 8, byte 812)". `record` counts from 0; `offset` is the record's in the object.
 std::string record_name(const record::DataFormat& format, uint64_t record, uint64_t offset);
+
+// Records are rows of Parquet objects, their results columns.
+bool is_parquet(const record::DataFormat& format);
 
 // The object begins with a header, which is no record.
 bool has_csv_header(const record::DataFormat& format);

@@ -23,6 +23,11 @@ Result<RecordStream> RecordStream::open(store::ObjectStore& store, const store::
   return stream;
 }
 
+RecordStream RecordStream::over(std::unique_ptr<store::ObjectReader> lines, const Part& part,
+                                const record::DataFormat& format, const CancelToken& cancel) {
+  return RecordStream(std::move(lines), part, format, cancel, {});
+}
+
 RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
                            const record::DataFormat& format, CancelToken cancel,
                            record::Checksums checksums)
@@ -40,7 +45,9 @@ RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Pa
 void RecordStream::start_at(uint64_t offset) {
   // A record larger than the payload is refused in next(), which can say so.
   const uint64_t record_bytes_max = std::max(limits::kPayloadBytesMax, format_->max_payload_bytes);
-  splitter_ = record::make_splitter(*format_, offset, record_bytes_max, checksums_);
+  record::DataFormat cut = *format_;
+  if (is_parquet(cut)) cut.split_type = record::SplitType::kLine;  // see over()
+  splitter_ = record::make_splitter(cut, offset, record_bytes_max, checksums_);
 }
 
 Result<record::CsvHeader> RecordStream::take_header() {

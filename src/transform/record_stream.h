@@ -24,6 +24,10 @@ class RecordStream {
                                    const CancelToken& cancel,
                                    record::Checksums checksums = record::Checksums::kVerify);
 
+  // The same over a reader that yields the part's records as lines (rows of Parquet).
+  static RecordStream over(std::unique_ptr<store::ObjectReader> lines, const Part& part,
+                           const record::DataFormat& format, const CancelToken& cancel);
+
   // Takes the object's CSV header; the records then start after it.
   // REQUIRES: the range begins at 0 and nothing was taken yet.
   Result<record::CsvHeader> take_header();

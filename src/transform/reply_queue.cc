@@ -43,7 +43,7 @@ ReplyQueue::ReplyQueue(const PartContext& context, std::optional<uint32_t> text_
       text_column_(text_column),
       object_name_(object_name(context)),
       out_(out),
-      writer_(context.job.format) {}
+      writer_(context.job, context.object.key) {}
 
 ReplyQueue::~ReplyQueue() {
   if (!waiting_.empty()) context_.cancel.cancel();
@@ -145,7 +145,7 @@ Status ReplyQueue::write_reply(const Waiting& front, const handler::InvokeReply&
   result_.records += count;
   result_.counts += reply.counts;
   context_.counters.records_done += count;
-  context_.counters.bytes_done += request.source_bytes;
+  if (!is_parquet(context_.job.format)) context_.counters.bytes_done += request.source_bytes;
   return {};
 }
 

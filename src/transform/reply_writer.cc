@@ -13,18 +13,38 @@ namespace millrace::transform {
 using record::AssembleWith;
 using record::MediaType;
 
-ReplyWriter::ReplyWriter(const record::DataFormat& format)
-    : format_(format),
-      join_(format.join_source == record::JoinSource::kNone              ? Join::kNone
-            : record::media_type(format.content_type) == MediaType::kCsv ? Join::kCsv
-                                                                         : Join::kJson),
-      array_(record::writes_json_array(format)),
-      assembler_(format.assemble_with) {}
+namespace {
+
+// As it stands in a CSV row, or as a JSON string.
+std::string source_value(const TransformJob& job, std::string_view input_key) {
+  std::string value;
+  if (job.output_form.source_column.empty()) return value;
+  if (reply_media_type(job.format) == MediaType::kCsv) {
+    record::append_csv_field(input_key, job.format.csv.delimiter, &value);
+  } else {
+    record::append_json_string(input_key, &value);
+  }
+  return value;
+}
+
+}  // namespace
+
+ReplyWriter::ReplyWriter(const TransformJob& job, std::string_view input_key)
+    : format_(job.format),
+      join_(format_.join_source == record::JoinSource::kNone              ? Join::kNone
+            : record::media_type(format_.content_type) == MediaType::kCsv ? Join::kCsv
+                                                                          : Join::kJson),
+      // The rows of Parquet get theirs when they are written.
+      source_column_(is_parquet(format_) ? "" : job.output_form.source_column),
+      source_(source_value(job, input_key)),
+      counts_records_(is_parquet(format_) || !source_column_.empty()),
+      array_(record::writes_json_array(format_)),
+      assembler_(format_.assemble_with) {}
 
 Status ReplyWriter::append(const Request& request, const handler::InvokeReply& reply,
                            std::string* out) {
   const size_t count = request.batch.records.size();
-  if (reply.records.empty() && join_ == Join::kNone && !array_) {
+  if (reply.records.empty() && join_ == Join::kNone && !array_ && !counts_records_) {
     assembler_.append(reply.body, out);
     return {};
   }
@@ -83,6 +103,7 @@ Status ReplyWriter::append_record(const Request& request, size_t record, std::st
     joined = join_ == Join::kCsv ? record::join_csv(content, result, format_.csv, out)
                                  : json_joiner_.join(content, result, out);
   }
+  if (joined && !source_column_.empty()) joined = add_source(start, out);
   if (!joined) {
     const uint64_t number = request.batch.first_record + record;
     return fail(
@@ -90,6 +111,17 @@ Status ReplyWriter::append_record(const Request& request, size_t record, std::st
   }
   assembler_.end_piece(start, out);
   return {};
+}
+
+Status ReplyWriter::add_source(size_t start, std::string* out) {
+  if (reply_media_type(format_) == MediaType::kCsv) {
+    out->push_back(format_.csv.delimiter);
+    out->append(source_);
+    return {};
+  }
+  const std::string record = out->substr(start);
+  out->resize(start);
+  return json_joiner_.add_attribute(record, source_column_, source_, out);
 }
 
 }  // namespace millrace::transform

@@ -14,13 +14,14 @@
 #include "record/assembler.h"
 #include "record/join.h"
 #include "transform/request_stream.h"
+#include "transform/transform_job.h"
 
 namespace millrace::transform {
 
 class ReplyWriter {
  public:
-  // `format` outlives the writer.
-  explicit ReplyWriter(const record::DataFormat& format);
+  // Both outlive the writer. `input_key`: what the source column says, where the job has one.
+  ReplyWriter(const TransformJob& job, std::string_view input_key);
 
   // Whether append() will look at the request's body.
   bool reads_requests() const { return join_ != Join::kNone; }
@@ -40,9 +41,15 @@ class ReplyWriter {
                                                         const handler::InvokeReply& reply) const;
   Status append_record(const Request& request, size_t record, std::string_view result,
                        std::string* out);
+  // Adds the source column to the record that stands in `out` from `start` on.
+  Status add_source(size_t start, std::string* out);
 
   const record::DataFormat& format_;
   const Join join_;
+  const std::string source_column_;  // "": none
+  const std::string source_;         // its value, as CSV or JSON
+  // Records of a reply must be told apart although they are not joined.
+  const bool counts_records_;
   const bool array_;    // the output is a JSON array; such an object is never cut into parts
   bool begun_ = false;  // an element has been written
   const record::Assembler assembler_;

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "transform/job_run.h"
+#include "transform/parquet_object.h"
 #include "transform/transform_job.h"
 #include "transform/work_area.h"
 
@@ -17,13 +18,20 @@ void fill_in_defaults(TransformJob* job) {
   job->feeders = std::max(1, job->feeders);
 }
 
+std::vector<std::string> output_keys(const TransformJob& job) {
+  if (job.output_form.merges()) return {job.output_form.merge_key};
+  std::vector<std::string> keys;
+  for (const PlannedObject& object : job.objects) keys.push_back(object.output_key);
+  return keys;
+}
+
 // An output that is an input too would be overwritten while, or before, it is read.
 Status refuse_outputs_over_inputs(const TransformJob& job, const store::ObjectStore& input,
                                   const store::ObjectStore& output) {
   std::unordered_set<std::string> inputs;
   for (const PlannedObject& object : job.objects) inputs.insert(input.describe(object.input.key));
-  for (const PlannedObject& object : job.objects) {
-    std::string name = output.describe(object.output_key);
+  for (const std::string& key : output_keys(job)) {
+    const std::string name = output.describe(key);
     if (inputs.contains(name)) {
       return fail(invalid_argument("the output " + name + " is also an input of the job"));
     }
@@ -77,9 +85,10 @@ Status list_outputs(const std::vector<std::string_view>& keys, store::ObjectStor
 Status refuse_existing_outputs(const TransformJob& job, store::ObjectStore& output,
                                const JournalState& earlier) {
   if (job.overwrite) return {};
+  const std::vector<std::string> all = output_keys(job);
   std::vector<std::string_view> keys;
-  for (const PlannedObject& object : job.objects) {
-    if (!is_ours(earlier, job, object.output_key)) keys.push_back(object.output_key);
+  for (const std::string& key : all) {
+    if (!is_ours(earlier, job, key)) keys.push_back(key);
   }
   if (keys.empty()) return {};
   std::sort(keys.begin(), keys.end());
@@ -95,6 +104,7 @@ Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
                                     const ProgressSink& progress, const CancelToken& cancel) {
   fill_in_defaults(&job);
   MR_TRY(refuse_outputs_over_inputs(job, input, output));
+  if (is_parquet(job.format)) MR_TRY(check_first_parquet(job, input, handler.traits()));
 
   // The job is ours alone, and nothing of an earlier run is left half done.
   MR_ASSIGN(const auto area, WorkArea::open(work_area));

@@ -72,17 +72,38 @@ Result<std::unique_ptr<store::ObjectWriter>> create_file(const fs::path& file) {
   return std::make_unique<StagedWriter>(file, std::move(fd));
 }
 
-Status copy_file(const fs::path& file, store::ObjectWriter& out) {
-  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+class StagedReader final : public store::ObjectReader {
+ public:
+  StagedReader(fs::path file, UniqueFd fd) : file_(std::move(file)), fd_(std::move(fd)) {}
+
+  Result<size_t> read(std::span<char> buffer) override {
+    for (;;) {
+      const ssize_t got = ::read(fd_.get(), buffer.data(), buffer.size());
+      if (got >= 0) return static_cast<size_t>(got);
+      if (errno != EINTR) return fail(errno_error("read staged part " + file_.string(), errno));
+    }
+  }
+
+ private:
+  const fs::path file_;
+  const UniqueFd fd_;
+};
+
+Result<std::unique_ptr<store::ObjectReader>> open_file(const fs::path& file, uint64_t from) {
+  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid() || ::lseek(fd.get(), static_cast<off_t>(from), SEEK_SET) < 0) {
+    return fail(errno_error("read staged part " + file.string(), errno));
+  }
+  return std::make_unique<StagedReader>(file, std::move(fd));
+}
+
+Status copy_file(const fs::path& file, store::ObjectWriter& out, uint64_t from) {
+  MR_ASSIGN(const auto reader, open_file(file, from));
   std::string block(limits::kReadBlockBytes, '\0');
   for (;;) {
-    const ssize_t got = ::read(fd.get(), block.data(), block.size());
+    MR_ASSIGN(const size_t got, reader->read(block));
     if (got == 0) return {};
-    if (got > 0) {
-      MR_TRY(out.append({block.data(), static_cast<size_t>(got)}));
-    } else if (errno != EINTR) {
-      return fail(errno_error("read staged part " + file.string(), errno));
-    }
+    MR_TRY(out.append({block.data(), got}));
   }
 }
 
@@ -180,12 +201,16 @@ Status StagedParts::write_result(const std::string& name, const Part& part,
   return writer->commit();
 }
 
-Status StagedParts::copy(const std::string& name, store::ObjectWriter& out) const {
-  return copy_file(file(name), out);
+Result<std::unique_ptr<store::ObjectReader>> StagedParts::read(const std::string& name) const {
+  return open_file(file(name), 0);
+}
+
+Status StagedParts::copy(const std::string& name, store::ObjectWriter& out, uint64_t from) const {
+  return copy_file(file(name), out, from);
 }
 
 Status StagedParts::copy_errors(const std::string& name, store::ObjectWriter& out) const {
-  return copy_file(file(name, kErrorsSuffix), out);
+  return copy_file(file(name, kErrorsSuffix), out, 0);
 }
 
 void StagedParts::remove(const std::string& name) const {

@@ -41,8 +41,9 @@ class StagedParts {
   // REQUIRES: committed before the part's bytes are.
   Status write_result(const std::string& name, const Part& part, const PartResult& result) const;
 
-  // Appends the staged bytes to `out`, a block at a time.
-  Status copy(const std::string& name, store::ObjectWriter& out) const;
+  Result<std::unique_ptr<store::ObjectReader>> read(const std::string& name) const;
+  // Appends the staged bytes (from `from` on) to `out`, a block at a time.
+  Status copy(const std::string& name, store::ObjectWriter& out, uint64_t from = 0) const;
   Status copy_errors(const std::string& name, store::ObjectWriter& out) const;
 
   void remove(const std::string& name) const;  // none there: fine

@@ -12,6 +12,7 @@
 #include "base/cancel.h"
 #include "base/result.h"
 #include "handler/inference_handler.h"
+#include "record/compressor.h"
 #include "record/format.h"
 #include "store/object_store.h"
 
@@ -22,9 +23,22 @@ struct PlannedObject {
   std::string output_key;
 };
 
+// What becomes of results on their way into output objects.
+struct OutputForm {
+  record::Compression compression = record::Compression::kNone;
+  // Not empty: the key of the one object that all results become, in the order of the inputs' keys
+  // and under one header. It is written when all inputs are done, or not at all.
+  std::string merge_key;
+  // Not empty: the last column (JSON: an attribute) of each record, which names its input's key.
+  std::string source_column;
+
+  bool merges() const { return !merge_key.empty(); }
+};
+
 struct TransformJob {
   std::string name;
   record::DataFormat format;
+  OutputForm output_form;
   // Name or 0-based index of the text column; a name is resolved against each object's CSV header.
   std::string text_column;
   std::string result_prefix;  // for messages about clashing column names

@@ -4,12 +4,22 @@
 #include <utility>
 
 #include "transform/csv_columns.h"
+#include "transform/parquet_object.h"
 #include "transform/record_stream.h"
 #include "transform/reply_queue.h"
 #include "transform/request_stream.h"
 
 namespace millrace::transform {
 namespace {
+
+Result<RecordStream> open_records(const PartContext& context, const Part& part) {
+  const record::DataFormat& format = context.job.format;
+  if (!is_parquet(format)) {
+    return RecordStream::open(context.input, context.object, part, format, context.cancel);
+  }
+  MR_ASSIGN(auto texts, read_texts(context, part));
+  return RecordStream::over(std::move(texts), part, format, context.cancel);
+}
 
 // The object's first part starts with the CSV header, if there is one; later parts were told.
 Result<CsvColumns> take_columns(const PartContext& context, const Part& part,
@@ -44,8 +54,7 @@ Status check_records(const Part& part, uint64_t records) {
 
 Result<PartResult> transform_part(const PartContext& context, const Part& part,
                                   store::ObjectWriter& out) {
-  MR_ASSIGN(RecordStream records, RecordStream::open(context.input, context.object, part,
-                                                     context.job.format, context.cancel));
+  MR_ASSIGN(RecordStream records, open_records(context, part));
   MR_ASSIGN(const CsvColumns columns, take_columns(context, part, records));
 
   // From here on records can be read, and nothing but a record can be wrong.
@@ -59,7 +68,7 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
     if (!request) read = fail(std::move(request).error());
     if (!request || request->empty()) break;
     if (!part.records) context.counters.records_found += request->offsets.size();
-    bytes += request->source_bytes;
+    if (!is_parquet(context.job.format)) bytes += request->source_bytes;
     MR_TRY(replies.make_room(request->batch.body.size()));
     replies.submit(std::move(*request));
     MR_TRY(replies.write_ready());

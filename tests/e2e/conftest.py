@@ -40,6 +40,17 @@ def tiny_model(tmp_path_factory):
     return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
+@pytest.fixture
+def parquet(cli, tiny_model, tmp_path):
+    """Skips where the program was built without Apache Arrow."""
+    source = tmp_path / "no.parquet"
+    source.write_bytes(b"PAR1")
+    run = cli.transform(tiny_model, source, tmp_path / "no", exit_status=None)
+    source.unlink()
+    if run.exit_status == 2 and "built without Apache Arrow" in run.stderr:
+        pytest.skip("this program was built without Apache Arrow")
+
+
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory):
     """A real S3 server for the whole session (s3_server.S3Server)."""

@@ -216,7 +216,8 @@ def test_help_and_version(cli):
                  "--max-concurrent-transforms", "--csv", "--csv-header", "--text-column", "--env",
                  "--threads", "--precision", "--progress", "--job-name", "--work-dir",
                  "--cli-input-json", "--profile", "--region", "--endpoint-url", "--result-cache",
-                 "--result-cache-bytes"):
+                 "--result-cache-bytes", "--output-suffix", "--output-compression", "--merge",
+                 "--merge-source-column"):
         assert flag in text, flag
     for flag in ("--input-filter", "--on-record-error", "--model-image"):
         assert flag not in text, f"{flag} is not built yet"

@@ -1,0 +1,99 @@
+// Merged results: one object in the order of the keys, whole or not at all, made of what was done
+// before wherever that is staged.
+#include <gtest/gtest.h>
+
+#include "transform/testing/job_test.h"
+
+namespace millrace::transform {
+namespace {
+
+using testing::answered;
+using testing::JobTest;
+using testing::lines;
+using Status = JobReport::Status;
+
+class MergeTest : public JobTest {
+ protected:
+  MergeTest() {
+    job_.output_form.merge_key = "out/all.txt";
+    for (const std::string name : {"a", "b", "c/d"}) {
+      const std::string text = lines(name, name == "b" ? 30 : 3);  // b has several parts
+      input_.put(name, text);
+      expected_ += answered(text);
+    }
+  }
+
+  std::string expected_;
+};
+
+TEST_F(MergeTest, OneObjectHoldsAllResultsInKeyOrder) {
+  const auto all = outputs();
+  EXPECT_EQ(all.size(), 1U);
+  EXPECT_EQ(all.at("out/all.txt"), expected_);
+  EXPECT_FALSE(std::filesystem::exists(area()));
+}
+
+TEST_F(MergeTest, PartSizesDoNotShow) {
+  for (const uint64_t part_bytes : {1, 17, 1000000}) {
+    job_.part_bytes = part_bytes;
+    job_.overwrite = true;
+    EXPECT_EQ(outputs().at("out/all.txt"), expected_) << part_bytes;
+  }
+}
+
+TEST_F(MergeTest, EachRecordMayNameItsInput) {
+  job_.output_form.source_column = "source";
+  job_.format.accept = "text/csv";
+  const std::string all = outputs().at("out/all.txt");
+  EXPECT_TRUE(all.starts_with("<a-0>,a\n")) << all;
+  EXPECT_NE(all.find(",b\n<c/d-0>,c/d\n"), std::string::npos) << all;
+}
+
+TEST_F(MergeTest, OneFailedObjectLeavesNothingAndTheOthersAreNotDoneAgain) {
+  input_.put("c/d", "ok\nbad\n");
+  auto report = run();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->status, Status::kFailed);
+  EXPECT_EQ(report->failed_objects, 1U);
+  EXPECT_TRUE(output_.all().empty());
+  for (const ObjectReport& object : report->objects) EXPECT_EQ(object.output, "");
+
+  const size_t asked = handler_.requests().size();
+  input_.put("c/d", lines("c/d", 3));
+  EXPECT_EQ(outputs().at("out/all.txt"), expected_);
+  EXPECT_EQ(handler_.requests().size(), asked + 1) << "only the object that had failed";
+}
+
+TEST_F(MergeTest, EveryFailingCallLeavesAllOrNothingAndIsPutRight) {
+  for (const bool and_later : {false, true}) {
+    for (int64_t k = 0;; ++k) {
+      const std::string when = "call " + std::to_string(k) + (and_later ? " and later" : "");
+      for (const auto& [key, bytes] : output_.all()) EXPECT_TRUE(output_.remove(key));
+      std::filesystem::remove_all(area());
+      output_.fail_call(k, and_later);
+      const auto report = run();
+      const bool all_calls_were_made = output_.calls() <= k;
+      output_.heal();
+      EXPECT_EQ(output_.get("out/all.txt").value_or(expected_), expected_) << when;
+      if (!report || report->status != Status::kCompleted) {
+        const auto again = run();
+        ASSERT_TRUE(again) << again.error().message << " " << when;
+        EXPECT_EQ(again->status, Status::kCompleted) << first_error(*again) << " " << when;
+      }
+      EXPECT_EQ(output_.get("out/all.txt"), expected_) << when;
+      EXPECT_EQ(output_.open_uploads(), 0U) << when;
+      if (all_calls_were_made) break;
+    }
+  }
+}
+
+TEST_F(MergeTest, AnObjectThatExistsIsInTheWay) {
+  output_.put("out/all.txt", "mine");
+  const auto report = run();
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, Code::kAlreadyExists);
+  EXPECT_EQ(output_.get("out/all.txt"), "mine");
+}
+
+}  // namespace
+}  // namespace millrace::transform
