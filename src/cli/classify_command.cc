@@ -56,6 +56,7 @@ class Classifier {
               model_folder(arguments.model.empty() ? settings.model : arguments.model, context));
     MR_ASSIGN(jobs::LoadedModel loaded,
               jobs::load_model({folder, folder.filename().string()}, settings));
+    if (!loaded.model->info().notice.empty()) say(loaded.model->info().notice);
     return Classifier(std::move(loaded), settings.threads, arguments.json);
   }
 

@@ -63,9 +63,12 @@ class NativeHandler final : public InferenceHandler {
   }
 
   std::vector<std::string> notices() const override {
+    std::vector<std::string> notices;
+    const std::string& precision = context_->model->info().notice;
+    if (!precision.empty()) notices.push_back(precision);
     const auto problem = results_ == nullptr ? std::nullopt : results_->problem();
-    if (!problem) return {};
-    return {"new results are not kept in the result cache: " + *problem};
+    if (problem) notices.push_back("new results are not kept in the result cache: " + *problem);
+    return notices;
   }
 
  private:

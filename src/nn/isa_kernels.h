@@ -131,8 +131,5 @@ extern const IsaKernels kNeonKernels;
 
 extern const IsaInt8 kReferenceInt8;
 extern const IsaInt8 kAvx2Int8;
-extern const IsaInt8 kAvx2VnniInt8;
-extern const IsaInt8 kAvx512Int8;
-extern const IsaInt8 kAvx512VnniInt8;
 
 }  // namespace millrace::nn

@@ -7,10 +7,6 @@
 
 #include "base/check.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 namespace millrace::nn {
 namespace {
 
@@ -19,15 +15,6 @@ constexpr size_t kAlignment = 64;
 size_t round_up(size_t n, size_t step) {
   return (n + step - 1) / step * step;
 }
-
-#if defined(__x86_64__)
-// AVX-VNNI, which older compilers' __builtin_cpu_supports does not know: CPUID leaf 7.1, EAX bit 4.
-bool has_avx_vnni() {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || eax < 1) return false;
-  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & (1U << 4)) != 0;
-}
-#endif
 
 // Gives the functions of one instruction set the signatures of Kernels.
 template <const IsaKernels& kIsa, const IsaInt8& kInt8>
@@ -70,13 +57,7 @@ std::vector<const Kernels*> find_runnable() {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
-  if (avx512 && __builtin_cpu_supports("avx512vnni")) {
-    list.push_back(Adapter<kAvx512Kernels, kAvx512VnniInt8>::kernels("avx512_vnni"));
-  }
-  if (avx512) list.push_back(Adapter<kAvx512Kernels, kAvx512Int8>::kernels("avx512"));
-  if (avx2 && has_avx_vnni()) {
-    list.push_back(Adapter<kAvx2Kernels, kAvx2VnniInt8>::kernels("avx2_vnni"));
-  }
+  if (avx512) list.push_back(Adapter<kAvx512Kernels, kAvx2Int8>::kernels("avx512"));
   if (avx2) list.push_back(Adapter<kAvx2Kernels, kAvx2Int8>::kernels("avx2"));
 #endif
   list.push_back(Adapter<kReferenceKernels, kReferenceInt8>::kernels("reference"));

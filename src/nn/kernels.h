@@ -83,8 +83,7 @@ struct Kernels {
 
 size_t attention_scratch(size_t length, size_t d);
 
-// The best kernels this CPU runs, or the named ones: "reference", "avx2", "avx2_vnni", "avx512",
-// "avx512_vnni".
+// The best kernels this CPU runs, or the named ones: "reference", "avx2", "avx512", "neon".
 // nullptr: no such name, or this CPU cannot run it.
 const Kernels* find_kernels(std::string_view isa = {});
 // All names that this CPU can run, best first.
