@@ -153,6 +153,22 @@ constexpr uint32_t kConcurrentTransformsMax = 1000;
 constexpr size_t kReplyBytesMax = 100 * kMiB;
 // How much of a refusing reply an error message quotes: some twenty lines of a traceback.
 constexpr size_t kReplyExcerptBytesMax = 2048;
+// A server that we started has so long after SIGTERM, as on SageMaker; then it is killed.
+constexpr int64_t kModelStopSeconds = 30;
+// A longer line of its output is cut into several.
+constexpr size_t kModelLogLineBytesMax = 16 * 1024;
+// How many of its last lines are told when it has ended by itself.
+constexpr size_t kModelLogTailLines = 20;
+
+// --- serving a model ---
+
+// Requests with the model at one time. 16 mini-batches of a job's default 6 MiB are what SageMaker
+// lets a container ask for, and fill the native model's window many times.
+constexpr uint32_t kServedTransforms = 16;
+// A connection holds at most one request, so this bounds memory, too.
+constexpr size_t kServerConnectionsMax = 64;
+// A client that keeps a connection is expected to use it, and one that sends to go on sending.
+constexpr int64_t kServerIdleSeconds = 60;
 
 // --- files ---
 

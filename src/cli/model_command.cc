@@ -55,7 +55,7 @@ int run_inspect(const std::string& name, const Context& context) {
 }  // namespace
 
 void add_model_command(CLI::App* app, const Context& context, Run* run) {
-  CLI::App* command = app->add_subcommand("model", "Look at models and serve them");
+  CLI::App* command = app->add_subcommand("model", "Look at models, or answer HTTP with one");
   command->require_subcommand(1);
   add_model_serve_command(command, context, run);
   CLI::App* inspect =

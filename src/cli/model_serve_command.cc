@@ -70,16 +70,15 @@ void add_model_serve_command(CLI::App* model, const Context& context, Run* run) 
   command->add_option("--host", arguments->options.address, "The address to listen on")
       ->type_name("ADDRESS")
       ->capture_default_str();
-  command->add_option("--threads", arguments->threads,
-                      "Encoder threads (default: one for each core)")
+  command
+      ->add_option("--threads", arguments->threads, "Encoder threads (default: one for each core)")
       ->type_name("N");
   command->footer(
       "Settings of the native model are variables of the process: MILLRACE_TEXT_COLUMN, "
       "MILLRACE_PRECISION, ...\n"
       "Ends in good order on SIGTERM and SIGINT.");
-  command->callback([=, &context] {
-    *run = [=, &context] { return run_model_serve(*arguments, context); };
-  });
+  command->callback(
+      [=, &context] { *run = [=, &context] { return run_model_serve(*arguments, context); }; });
 }
 
 }  // namespace millrace::cli

@@ -128,6 +128,7 @@ void kill_descendants() {
   const std::string list = "/proc/self/task/" + std::to_string(::getpid()) + "/children";
   do {
     std::ifstream children(list);
+    if (!children.is_open()) return;  // a kernel without this list: the group is all we know
     for (pid_t pid; children >> pid;) ::kill(pid, SIGKILL);
   } while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR);
 }
@@ -146,7 +147,6 @@ int supervise(const SupervisorOptions& options) {
     }
     ::kill(-*command, SIGKILL);
     kill_descendants();
-    watch.wait(steady_clock::now());
     status = watch.status();
   }
   std::error_code ignored;

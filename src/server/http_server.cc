@@ -2,6 +2,7 @@
 // on, write the answer. Connections that idle or dawdle are closed by the stream's own timer.
 #include "server/http_server.h"
 
+#include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -21,6 +22,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::chrono::milliseconds kCancelPoll(50);
+constexpr std::chrono::seconds kLingerTime(5);
 // Answers that are due when we are asked to stop.
 constexpr std::chrono::seconds kDrainTime(10);
 
@@ -92,9 +94,9 @@ class Session : public std::enable_shared_from_this<Session> {
     response_.body() = std::move(reply.body);
     response_.prepare_payload();
     stream_.expires_after(shared_.options.idle_timeout);
-    http::async_write(
-        stream_, response_,
-        [self = shared_from_this()](error_code error, size_t) { self->written(error); });
+    http::async_write(stream_, response_, [self = shared_from_this()](error_code error, size_t) {
+      self->written(error);
+    });
   }
 
   void written(error_code error) {
@@ -103,9 +105,20 @@ class Session : public std::enable_shared_from_this<Session> {
     read();
   }
 
+  // What a client still sends is read and dropped for a while: a socket that is closed over unread
+  // bytes resets the connection, and the client would never see why it was refused.
   void close() {
     error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(kLingerTime);
+    drop();
+  }
+
+  void drop() {
+    stream_.async_read_some(asio::buffer(dropped_),
+                            [self = shared_from_this()](error_code error, size_t) {
+                              if (!error) self->drop();
+                            });
   }
 
   beast::tcp_stream stream_;
@@ -114,6 +127,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
   bool keep_alive_ = true;
+  std::array<char, 4096> dropped_;
 };
 
 class BeastServer final : public HttpServer {

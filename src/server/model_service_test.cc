@@ -41,10 +41,9 @@ class ModelServiceTest : public ::testing::Test {
   void SetUp() override {
     ServerOptions options;
     options.body_bytes_max = 1000000;
-    auto made =
-        HttpServer::listen(options, [this](ServerRequest request, Answer answer) {
-          service_.handle(std::move(request), std::move(answer));
-        });
+    auto made = HttpServer::listen(options, [this](ServerRequest request, Answer answer) {
+      service_.handle(std::move(request), std::move(answer));
+    });
     ASSERT_TRUE(made) << made.error().message;
     server_ = std::move(*made);
     thread_ = std::thread([this] { EXPECT_TRUE(server_->run(cancel_)); });
