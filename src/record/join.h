@@ -26,6 +26,8 @@ class JsonJoiner {
   JsonJoiner();
   ~JsonJoiner();
   Status join(std::string_view record, std::string_view result, std::string* out);
+  // Appends one document in the form of joins: compact, keys sorted, the last of equal ones only.
+  Status canonicalize(std::string_view document, std::string* out);
 
  private:
   struct Impl;

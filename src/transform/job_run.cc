@@ -247,6 +247,7 @@ Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_output(const Planned
   options.content_type = output_content_type(job_.format);
   options.overwrite = job_.overwrite || ours;
   options.expected_size = expected_size;
+  options.kms_key_id = job_.kms_key_id;
   options.journal = &area_.journal();
   return output_.create(planned.output_key, options);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -11,6 +12,13 @@
 #include "record/format.h"
 
 namespace millrace::transform {
+
+// InputFilter and OutputFilter, columns that they name replaced by their indexes in one object.
+struct Filters {
+  explicit Filters(const record::DataFormat& format)
+      : input(format.input_filter), output(format.output_filter) {}
+  record::JsonPath input, output;
+};
 
 struct Part {
   uint32_t index = 0;
@@ -22,6 +30,7 @@ struct Part {
   // Index of the text column where the object's CSV header named it; for parts after the first,
   // which reads the header itself.
   std::optional<uint32_t> text_column;
+  std::shared_ptr<const Filters> filters;  // likewise
   // What stopped the scan after this part. The object fails with it unless an earlier record does.
   std::optional<Error> end_error;
 

@@ -13,18 +13,25 @@ namespace millrace::transform {
 using record::AssembleWith;
 using record::MediaType;
 
-ReplyWriter::ReplyWriter(const record::DataFormat& format)
-    : format_(format),
-      join_(format.join_source == record::JoinSource::kNone              ? Join::kNone
-            : record::media_type(format.content_type) == MediaType::kCsv ? Join::kCsv
-                                                                         : Join::kJson),
-      array_(record::writes_json_array(format)),
-      assembler_(format.assemble_with) {}
+ReplyWriter::ReplyWriter(const TransformJob& job, const record::JsonPath& filter,
+                         const std::string& object)
+    : format_(job.format),
+      join_(format_.join_source == record::JoinSource::kNone              ? Join::kNone
+            : record::media_type(format_.content_type) == MediaType::kCsv ? Join::kCsv
+                                                                          : Join::kJson),
+      array_(record::writes_json_array(format_)),
+      assembler_(format_.assemble_with) {
+  const MediaType media = reply_media_type(format_);
+  if (!filter.is_root()) filter_.emplace("OutputFilter", filter, media, format_.csv.delimiter);
+  if (job.generate_inference_id) {
+    tagger_.emplace(job.name, job.started, object, media, format_.csv.delimiter);
+  }
+}
 
 Status ReplyWriter::append(const Request& request, const handler::InvokeReply& reply,
                            std::string* out) {
   const size_t count = request.batch.records.size();
-  if (reply.records.empty() && join_ == Join::kNone && !array_) {
+  if (reply.records.empty() && join_ == Join::kNone && !array_ && !filter_ && !tagger_) {
     assembler_.append(reply.body, out);
     return {};
   }
@@ -69,20 +76,13 @@ Status ReplyWriter::append_record(const Request& request, size_t record, std::st
     out->push_back('\n');
   }
   const size_t start = out->size();
-  Status joined;
-  if (join_ == Join::kNone) {
-    out->append(result);
-  } else {
-    const record::RecordSpan span = request.batch.records[record];
-    auto content = std::string_view(request.batch.body).substr(span.offset, span.length);
-    std::string replaced;
-    if (format_.encoding != record::TextEncoding::kUtf8 && content.find('\xFF') != content.npos) {
-      replaced = record::with_replacements(content);
-      content = replaced;
-    }
-    joined = join_ == Join::kCsv ? record::join_csv(content, result, format_.csv, out)
-                                 : json_joiner_.join(content, result, out);
+  std::string_view content = reads_requests() ? request.original(record) : "";
+  std::string replaced;
+  if (format_.encoding != record::TextEncoding::kUtf8 && content.find('\xFF') != content.npos) {
+    replaced = record::with_replacements(content);
+    content = replaced;
   }
+  Status joined = append_tagged(request.batch.first_record + record, content, result, out);
   if (!joined) {
     const uint64_t number = request.batch.first_record + record;
     return fail(
@@ -90,6 +90,28 @@ Status ReplyWriter::append_record(const Request& request, size_t record, std::st
   }
   assembler_.end_piece(start, out);
   return {};
+}
+
+Status ReplyWriter::append_tagged(uint64_t number, std::string_view record, std::string_view result,
+                                  std::string* out) {
+  if (!tagger_) return append_result(record, result, out);
+  untagged_.clear();
+  MR_TRY(append_result(record, result, &untagged_));
+  return tagger_->append(number, untagged_, out);
+}
+
+Status ReplyWriter::append_result(std::string_view record, std::string_view result,
+                                  std::string* out) {
+  if (join_ == Join::kNone) {
+    if (filter_) return filter_->select(result, out);
+    out->append(result);
+    return {};
+  }
+  std::string* const joined = filter_ ? &joined_ : out;
+  joined_.clear();
+  MR_TRY(join_ == Join::kCsv ? record::join_csv(record, result, format_.csv, joined)
+                             : json_joiner_.join(record, result, joined));
+  return filter_ ? filter_->select_joined(joined_, out) : Status();
 }
 
 }  // namespace millrace::transform

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,17 +13,21 @@
 #include "base/result.h"
 #include "handler/inference_handler.h"
 #include "record/assembler.h"
+#include "record/inference_id.h"
 #include "record/join.h"
+#include "record/record_filter.h"
 #include "transform/request_stream.h"
+#include "transform/transform_job.h"
 
 namespace millrace::transform {
 
 class ReplyWriter {
  public:
-  // `format` outlives the writer.
-  explicit ReplyWriter(const record::DataFormat& format);
+  // `job` outlives the writer. `filter`: OutputFilter, resolved for the object, which is called
+  // `object`.
+  ReplyWriter(const TransformJob& job, const record::JsonPath& filter, const std::string& object);
 
-  // Whether append() will look at the request's body.
+  // Whether append() will look at the requests' records.
   bool reads_requests() const { return join_ != Join::kNone; }
 
   // What stands before the first reply and after the last one: the brackets of a JSON array.
@@ -38,6 +43,9 @@ class ReplyWriter {
 
   Result<std::vector<record::RecordSpan>> count_records(const Request& request,
                                                         const handler::InvokeReply& reply) const;
+  Status append_tagged(uint64_t number, std::string_view record, std::string_view result,
+                       std::string* out);
+  Status append_result(std::string_view record, std::string_view result, std::string* out);
   Status append_record(const Request& request, size_t record, std::string_view result,
                        std::string* out);
 
@@ -47,6 +55,10 @@ class ReplyWriter {
   bool begun_ = false;  // an element has been written
   const record::Assembler assembler_;
   record::JsonJoiner json_joiner_;
+  std::optional<record::RecordFilter> filter_;  // none: the root
+  std::string joined_;                          // what the filter gets
+  std::optional<record::InferenceTagger> tagger_;
+  std::string untagged_;
 };
 
 }  // namespace millrace::transform
