@@ -8,6 +8,7 @@
 #include "record/crc32c.h"
 #include "record/decoder.h"
 #include "record/join.h"
+#include "record/record_filter.h"
 #include "record/splitter.h"
 
 namespace millrace::record {
@@ -220,6 +221,91 @@ void BM_JoinCsv(benchmark::State& state) {
   state.SetBytesProcessed(static_cast<int64_t>(bytes));
 }
 
+std::vector<std::string> csv_records() {
+  std::mt19937 random(3);
+  std::vector<std::string> records;
+  for (int id = 0; id < 10000; ++id) {
+    const std::string text = review(random);
+    records.push_back(std::to_string(id) + ",4.5.1,5," +
+                      (random() % 4 == 0 ? "\"" + text + ", \"\"really\"\"\"" : text));
+  }
+  return records;
+}
+
+void filter(benchmark::State& state, const std::vector<std::string>& records, const char* text,
+            MediaType media) {
+  RecordFilter filter("InputFilter", parse_json_path(text, JsonPathMode::kSageMaker).value(), media,
+                      ',');
+  std::string out;
+  size_t bytes = 0;
+  for (auto _ : state) {
+    out.clear();
+    for (const std::string& record : records) {
+      benchmark::DoNotOptimize(filter.select(record, &out).has_value());
+      bytes += record.size();
+    }
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(bytes));
+}
+
+void BM_FilterCsv(benchmark::State& state) {
+  filter(state, csv_records(), "$[1:]", MediaType::kCsv);
+}
+void BM_FilterCsvColumns(benchmark::State& state) {
+  filter(state, csv_records(), "$[0,-1]", MediaType::kCsv);
+}
+void BM_FilterJsonValue(benchmark::State& state) {
+  filter(state, json_records(), "$.inputs", MediaType::kJsonLines);
+}
+void BM_FilterJsonMembers(benchmark::State& state) {
+  filter(state, json_records(), "$['id','inputs']", MediaType::kJsonLines);
+}
+
+void BM_JoinAndFilterJson(benchmark::State& state) {
+  const auto records = json_records();
+  const auto path = parse_json_path("$['id','SageMakerOutput']", JsonPathMode::kSageMaker).value();
+  RecordFilter filter("OutputFilter", path, MediaType::kJsonLines, ',');
+  JsonJoiner joiner;
+  std::string joined;
+  std::string out;
+  size_t bytes = 0;
+  for (auto _ : state) {
+    out.clear();
+    for (const std::string& record : records) {
+      joined.clear();
+      benchmark::DoNotOptimize(joiner.join(record, kResult, &joined).has_value());
+      benchmark::DoNotOptimize(filter.select_joined(joined, &out).has_value());
+      bytes += record.size();
+    }
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(bytes));
+}
+
+void BM_JoinAndFilterCsv(benchmark::State& state) {
+  const auto records = csv_records();
+  const auto path = parse_json_path("$[0,-1]", JsonPathMode::kSageMaker).value();
+  RecordFilter filter("OutputFilter", path, MediaType::kCsv, ',');
+  std::string joined;
+  std::string out;
+  size_t bytes = 0;
+  for (auto _ : state) {
+    out.clear();
+    for (const std::string& record : records) {
+      joined.clear();
+      benchmark::DoNotOptimize(join_csv(record, "POSITIVE,0.95", {}, &joined).has_value());
+      benchmark::DoNotOptimize(filter.select_joined(joined, &out).has_value());
+      bytes += record.size();
+    }
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(bytes));
+}
+
+BENCHMARK(BM_FilterCsv)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_FilterCsvColumns)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_FilterJsonValue)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_FilterJsonMembers)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_JoinAndFilterJson)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_JoinAndFilterCsv)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_SplitLines)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_SplitCsv)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_SplitJsonLines)->Unit(benchmark::kMillisecond);

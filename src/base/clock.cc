@@ -88,6 +88,17 @@ std::string format_compact_utc(WallTime time) {
   return {text.data(), size};
 }
 
+std::string format_iso8601(WallTime time) {
+  const std::string compact = format_compact_utc(time);  // 20150830T123600Z
+  std::string text;
+  for (size_t i = 0; i < compact.size(); ++i) {
+    if (i == 4 || i == 6) text += '-';
+    if (i == 11 || i == 13) text += ':';
+    text += compact[i];
+  }
+  return text;
+}
+
 std::optional<WallTime> parse_iso8601(std::string_view text) {
   if (text.size() < 19 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' ||
       text[16] != ':') {

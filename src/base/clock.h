@@ -27,6 +27,9 @@ Clock& real_clock();
 // "20150830T123600Z", as signatures have it.
 std::string format_compact_utc(WallTime time);
 
+// "2015-08-30T12:36:00Z".
+std::string format_iso8601(WallTime time);
+
 // "2015-08-30T12:36:00Z", also with a fraction, with "+01:00" or with a trailing "UTC".
 std::optional<WallTime> parse_iso8601(std::string_view text);
 

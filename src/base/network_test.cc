@@ -63,6 +63,7 @@ TEST(Clock, WritesAndReadsMoments) {
   const auto time = parse_iso8601("2015-08-30T12:36:00Z");
   ASSERT_TRUE(time);
   EXPECT_EQ(format_compact_utc(*time), "20150830T123600Z");
+  EXPECT_EQ(format_iso8601(*time), "2015-08-30T12:36:00Z");
   EXPECT_EQ(parse_iso8601("2015-08-30T14:36:00.123+02:00"), time);
   EXPECT_EQ(parse_iso8601("2015-08-30T12:36:00UTC"), time);
   EXPECT_EQ(parse_http_date("Sun, 30 Aug 2015 12:36:00 GMT"), time);

@@ -16,7 +16,7 @@ struct Member {
 };
 
 // Everything CreateTransformJob takes, member by member.
-constexpr std::array<Member, 25> kMembers = {{
+constexpr std::array<Member, 28> kMembers = {{
     {"TransformJobName", "JOB_NAME"},
     {"ModelName", "MODEL"},
     {"MaxConcurrentTransforms", "MAX_CONCURRENT_TRANSFORMS"},
@@ -30,9 +30,12 @@ constexpr std::array<Member, 25> kMembers = {{
     {"TransformOutput.S3OutputPath", "OUTPUT"},
     {"TransformOutput.Accept", "ACCEPT"},
     {"TransformOutput.AssembleWith", "ASSEMBLE_WITH"},
-    {"TransformOutput.KmsKeyId", "*"},
-    {"DataProcessing.InputFilter", "*$"},
-    {"DataProcessing.OutputFilter", "*$"},
+    {"TransformOutput.KmsKeyId", "KMS_KEY_ID"},
+    {"DataCaptureConfig.DestinationS3Uri", "DATA_CAPTURE_DESTINATION"},
+    {"DataCaptureConfig.KmsKeyId", "DATA_CAPTURE_KMS_KEY_ID"},
+    {"DataCaptureConfig.GenerateInferenceId", "GENERATE_INFERENCE_ID"},
+    {"DataProcessing.InputFilter", "INPUT_FILTER"},
+    {"DataProcessing.OutputFilter", "OUTPUT_FILTER"},
     {"DataProcessing.JoinSource", "JOIN_SOURCE"},
     {"ModelClientConfig.InvocationsTimeoutInSeconds", "INVOCATIONS_TIMEOUT_IN_SECONDS"},
     {"ModelClientConfig.InvocationsMaxRetries", "INVOCATIONS_MAX_RETRIES"},
@@ -64,7 +67,8 @@ bool has_members_below(std::string_view path) {
 Result<std::string> scalar(const std::string& path, const json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_integer()) return value.dump();
-  return fail(invalid_argument(path + ": expected a string or a whole number"));
+  if (value.is_boolean()) return value.dump();
+  return fail(invalid_argument(path + ": expected a string, a whole number, true or false"));
 }
 
 // Values of ours in a member of the API: boto3 and the CLI would not send them, and what is read as

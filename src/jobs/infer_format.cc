@@ -180,6 +180,9 @@ Status take_stated_for_parquet(const JobSettings& settings, record::DataFormat* 
   if (settings.csv_header) return refuse("--csv-header");
   if (settings.csv_rfc4180) return refuse("--csv");
   if (settings.assemble_with == AssembleWith::kNone) return refuse("--assemble-with None");
+  if (!settings.input_filter.empty()) return refuse("--input-filter");
+  if (!settings.output_filter.empty()) return refuse("--output-filter");
+  if (settings.generate_inference_id) return refuse("--generate-inference-id");
   if (settings.output_compression != record::Compression::kNone) {
     return fail(invalid_argument(
         "--output-compression: Parquet compresses its columns itself, as the input's are"));

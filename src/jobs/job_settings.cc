@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <initializer_list>
 
@@ -87,6 +89,19 @@ class Checker {
     return std::nullopt;
   }
 
+  // A key id, a key ARN, an alias or its ARN.
+  std::string kms_key(const char* name) {
+    const auto found = settings_.find(name);
+    if (found == settings_.end()) return "";
+    const std::string& key = found->second.value;
+    const bool sound = key.size() <= 2048 && std::all_of(key.begin(), key.end(), [](char c) {
+                         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == ':' ||
+                                c == '/' || c == '_' || c == '-';
+                       });
+    if (!sound) reject(found->second, "at most 2048 of [a-zA-Z0-9:/_-]");
+    return key;
+  }
+
   void reject(const Setting& setting, std::string_view allowed) {
     if (!error_) error_ = bad_value(setting, allowed);
   }
@@ -168,6 +183,18 @@ void take_native(const Settings& settings, JobSettings* out) {
   }
 }
 
+void take_data_processing(Checker& check, JobSettings* out) {
+  out->input_filter = check.text("INPUT_FILTER");
+  out->output_filter = check.text("OUTPUT_FILTER");
+  if (check.one_of("JSON_PATH", "sagemaker", {"sagemaker", "extended"}) == "extended") {
+    out->json_path = record::JsonPathMode::kExtended;
+  }
+  out->kms_key_id = check.kms_key("KMS_KEY_ID");
+  out->generate_inference_id = check.flag("GENERATE_INFERENCE_ID");
+  out->data_capture_destination = check.text("DATA_CAPTURE_DESTINATION");
+  out->data_capture_kms_key_id = check.kms_key("DATA_CAPTURE_KMS_KEY_ID");
+}
+
 // How the input is listed, stored and written.
 void take_input_settings(Checker& check, JobSettings* out) {
   const std::string csv = check.one_of("CSV", "", {"line", "rfc4180"});
@@ -202,6 +229,7 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
   out.join_source = check.word<record::JoinSource>("JOIN_SOURCE", record::parse_join_source)
                         .value_or(record::JoinSource::kNone);
   take_input_settings(check, &out);
+  take_data_processing(check, &out);
   out.max_payload_in_mb = check.number("MAX_PAYLOAD_IN_MB", 0, 100);
   const auto transforms =
       check.number("MAX_CONCURRENT_TRANSFORMS", 0, limits::kConcurrentTransformsMax);

@@ -28,6 +28,12 @@ struct JobSettings {
   std::optional<record::CompressionType> compression_type;
 
   record::JoinSource join_source = record::JoinSource::kNone;
+  std::string input_filter, output_filter;  // as given; "": the root
+  record::JsonPathMode json_path = record::JsonPathMode::kSageMaker;
+  std::string kms_key_id;
+  bool generate_inference_id = false;
+  std::string data_capture_destination;  // "": none
+  std::string data_capture_kms_key_id;
   bool csv_header = false;
   bool csv_bom = false;
   record::TextEncoding encoding = record::TextEncoding::kUtf8;
@@ -81,6 +87,10 @@ Result<JobSettings> check_settings(const Settings& settings, int cores);
 // tells.
 Result<record::DataFormat> infer_format(const JobSettings& settings,
                                         const std::vector<std::string>& keys);
+
+// Adds InputFilter and OutputFilter, whose language depends on the types of records and results.
+// invalid_argument, in SageMaker's words where it has some, for what is no path, or none for them.
+Status take_filters(const JobSettings& settings, record::DataFormat* format);
 
 // What only shows once the format is known: joins need equal types and framing (spec 3.1), and so
 // on. Messages name the flags.

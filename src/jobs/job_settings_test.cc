@@ -256,5 +256,68 @@ TEST(Locations, AnExtensionNamesTheOneOutput) {
   EXPECT_EQ(output_location("s3://bucket", true)->prefix, "");
 }
 
+std::string filters_of(Variables flags) {
+  const auto settings = checked(flags);
+  if (!settings) return "error: " + settings.error().message;
+  auto format = infer_format(*settings, {"a.csv"});
+  if (!format) return "error: " + format.error().message;
+  if (Status taken = take_filters(*settings, &*format); !taken) {
+    return "error: " + taken.error().message;
+  }
+  return format->input_filter.text + " " + format->output_filter.text;
+}
+
+TEST(Filters, AreReadForTheTypesOfRecordsAndResults) {
+  EXPECT_EQ(filters_of({}), "$ $");
+  EXPECT_EQ(filters_of({{"INPUT_FILTER", "$[1:]"}, {"OUTPUT_FILTER", "$[0,-1]"}}), "$[1:] $[0,-1]");
+  EXPECT_EQ(filters_of({{"OUTPUT_FILTER", "$.label"}, {"ACCEPT", "application/jsonlines"}}),
+            "$ $.label")
+      << "without a join, results may be of another type";
+  EXPECT_EQ(
+      filters_of({{"INPUT_FILTER", "$.a_b"}, {"JSON_PATH", "extended"}, {"CSV_HEADER", "true"}}),
+      "$.a_b $");
+}
+
+TEST(Filters, AreRefusedBeforeWorkStarts) {
+  EXPECT_EQ(filters_of({{"INPUT_FILTER", "$.id"}}).substr(0, 55),
+            "error: Invalid InputFilter: \"$.id\". Unexpected \"i\" in J");
+  EXPECT_NE(filters_of({{"INPUT_FILTER", "$.a"}, {"JSON_PATH", "extended"}}).find("--csv-header"),
+            std::string::npos);
+  EXPECT_NE(filters_of({{"INPUT_FILTER", "$[0:2,5]"}}).find("only single range filters"),
+            std::string::npos);
+  EXPECT_NE(
+      filters_of({{"INPUT_FILTER", "$[0]"}, {"SPLIT_TYPE", "None"}, {"ASSEMBLE_WITH", "None"}})
+          .find("--split-type Line"),
+      std::string::npos);
+  EXPECT_NE(filters_of({{"INPUT_FILTER", "$[0]"}, {"CONTENT_TYPE", "text/plain"}})
+                .find("the content type is 'text/plain'"),
+            std::string::npos);
+  EXPECT_NE(filters_of({{"JSON_PATH", "jayway"}}).find("sagemaker, extended"), std::string::npos);
+}
+
+TEST(DataCapture, MembersBecomeSettings) {
+  const auto request = parse_api_request(R"({
+    "DataCaptureConfig":{"DestinationS3Uri":"s3://b/c","KmsKeyId":"k","GenerateInferenceId":true},
+    "TransformOutput":{"KmsKeyId":"arn:aws:kms:eu-west-1:123456789012:key/0a-b"}})");
+  ASSERT_TRUE(request.has_value()) << request.error().message;
+  SettingLayers layers;
+  layers.api_members = request->members;
+  const auto settings = check_settings(*merge_settings(layers), 1);
+  ASSERT_TRUE(settings.has_value()) << settings.error().message;
+  EXPECT_TRUE(settings->generate_inference_id);
+  EXPECT_EQ(settings->data_capture_destination, "s3://b/c");
+  EXPECT_EQ(settings->data_capture_kms_key_id, "k");
+  EXPECT_EQ(settings->kms_key_id, "arn:aws:kms:eu-west-1:123456789012:key/0a-b");
+  EXPECT_FALSE(checked({{"KMS_KEY_ID", "a key"}}).has_value());
+}
+
+TEST(Filters, AreMembersOfDataProcessing) {
+  const auto request = parse_api_request(
+      R"({"DataProcessing":{"InputFilter":"$.a","OutputFilter":"$['b']","JoinSource":"Input"}})");
+  ASSERT_TRUE(request.has_value()) << request.error().message;
+  EXPECT_EQ(request->members.at("INPUT_FILTER"), "$.a");
+  EXPECT_EQ(request->members.at("OUTPUT_FILTER"), "$['b']");
+}
+
 }  // namespace
 }  // namespace millrace::jobs

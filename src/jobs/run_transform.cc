@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/xxh3.h"
+#include "jobs/data_capture.h"
 #include "jobs/locations.h"
 #include "transform/manifest.h"
 #include "transform/plan_inputs.h"
@@ -71,6 +72,10 @@ std::string settings_digest(const JobSettings& settings, const record::DataForma
                            static_cast<int>(format.encoding), format.csv.byte_order_mark));
   digest.field(std::to_string(static_cast<int>(settings.output_compression)));
   digest.field(settings.merge_source_column);
+  for (const record::JsonPath* path : {&format.input_filter, &format.output_filter}) {
+    digest.field(path->text).field(std::to_string(static_cast<int>(path->mode)));
+  }
+  if (settings.generate_inference_id) digest.field("inference ids");
   for (const auto& [name, value] : settings.native) digest.field(name).field(value);
   return digest.hex();
 }
@@ -233,6 +238,8 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   job.max_concurrent_transforms = settings.max_concurrent_transforms.value_or(1);
   job.part_bytes = settings.part_bytes;
   job.overwrite = settings.overwrite;
+  job.generate_inference_id = settings.generate_inference_id;
+  job.kms_key_id = settings.kms_key_id;
   job.feeders = feeders_of(settings.threads, job, traits);
   job.objects = std::move(plan.objects);
   job.settings_digest = settings_digest(settings, format, traits.identity);
@@ -287,7 +294,8 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
     if (loaded->model != nullptr) nothing.model = loaded->model->info();
     return nothing;
   }
-  MR_ASSIGN(const record::DataFormat format, infer_format(settings, keys_of(source.plan)));
+  MR_ASSIGN(record::DataFormat format, infer_format(settings, keys_of(source.plan)));
+  MR_TRY(take_filters(settings, &format));
   MR_TRY(check_format(format));
   MR_TRY(check_output_form(settings, format));
 
@@ -315,6 +323,8 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   MR_ASSIGN(outcome.report,
             transform::run_transform_job(job, *source.store, *output_store, *loaded->handler,
                                          outcome.work_area, request.progress, request.cancel));
+  MR_TRY(
+      write_data_capture(settings, request.cancel, source.location, output, job, outcome.report));
   outcome.first_inference = loaded->handler->first_inference();
   outcome.notices = loaded->handler->notices();
   return outcome;

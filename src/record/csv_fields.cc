@@ -78,6 +78,25 @@ Status CsvFields::parse(std::string_view record, char delimiter) {
   }
 }
 
+Status csv_field_slices(std::string_view record, char delimiter,
+                        std::vector<std::string_view>* fields) {
+  fields->clear();
+  for (size_t at = 0;;) {
+    size_t end = 0;
+    if (at < record.size() && record[at] == '"') {
+      const auto field = quoted_field(record, at, delimiter);
+      if (!field) return fail(unclosed_quote_error(at));
+      end = field->end;
+    } else {
+      end = record.find(delimiter, at);
+      if (end == kNone) end = record.size();
+    }
+    fields->push_back(record.substr(at, end - at));
+    if (end >= record.size()) return {};
+    at = end + 1;
+  }
+}
+
 std::optional<size_t> find_unclosed_quote(std::string_view record, char delimiter) {
   size_t quote = record.find('"');
   while (quote != kNone) {

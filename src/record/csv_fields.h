@@ -28,6 +28,10 @@ class CsvFields {
   std::string unquoted_;  // fields that are not a slice of the record
 };
 
+// The fields of one CSV record as they stand, quotes included. bad_input as for CsvFields.
+Status csv_field_slices(std::string_view record, char delimiter,
+                        std::vector<std::string_view>* fields);
+
 // Byte where a quote opens that is never closed; nothing where the record is well-formed.
 std::optional<size_t> find_unclosed_quote(std::string_view record, char delimiter);
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "record/json_path.h"
 
 namespace millrace::record {
 
@@ -41,6 +42,8 @@ struct DataFormat {
   BatchStrategy batch_strategy = BatchStrategy::kMultiRecord;
   AssembleWith assemble_with = AssembleWith::kNone;
   JoinSource join_source = JoinSource::kNone;
+  JsonPath input_filter;   // of CSV with a header: names may stand for columns
+  JsonPath output_filter;  // likewise; of what JoinSource made
   CsvOptions csv;
   CompressionType compression_type = CompressionType::kNone;
   TextEncoding encoding = TextEncoding::kUtf8;

@@ -30,6 +30,8 @@ class JsonJoiner {
   // form. bad_input where `object` is none.
   Status add_attribute(std::string_view object, std::string_view name, std::string_view json,
                        std::string* out);
+  // Appends one document in the form of joins: compact, keys sorted, the last of equal ones only.
+  Status canonicalize(std::string_view document, std::string* out);
 
  private:
   struct Impl;

@@ -49,6 +49,11 @@ bool scalar_valid(std::string_view token) {
   return scan_json_number(token) == token.size();
 }
 
+Error fault_of(std::string_view text) {
+  const auto fault = find_json_fault(text, limits::kJsonDepthMax);
+  return fault ? json_fault_error(*fault) : internal_error("simdjson refused valid JSON");
+}
+
 }  // namespace
 
 // Everything below answers false where the text is not JSON; what was appended by then is dropped.
@@ -71,6 +76,7 @@ struct JsonJoiner::Impl {
 
   // `key`: the result's, as append_key() takes it.
   Status join(std::string_view record, std::string_view result, const char* key);
+  Status canonicalize(std::string_view document);
   bool append_document(std::string_view text);
   bool append_root_members(std::string_view text, OpenObject* object);
   bool append_value(ondemand::value& value, size_t depth);
@@ -107,9 +113,7 @@ struct JsonJoiner::Impl {
 
 Status JsonJoiner::Impl::join(std::string_view record, std::string_view result, const char* key) {
   const auto fault_in = [](const char* what, std::string_view text) {
-    const auto fault = find_json_fault(text, limits::kJsonDepthMax);
-    if (!fault) return internal_error("simdjson refused valid JSON").within(what);
-    return json_fault_error(*fault).within(what);
+    return fault_of(text).within(what);
   };
   if (record.size() + result.size() > kJoinedBytesMax) {
     return fail(bad_input("join: record and result are larger than 2 GiB together"));
@@ -130,6 +134,14 @@ Status JsonJoiner::Impl::join(std::string_view record, std::string_view result, 
   if (!append_document(result)) return fail(fault_in("join the model's reply", result));
   end_member();
   close_object(object);
+  return {};
+}
+
+Status JsonJoiner::Impl::canonicalize(std::string_view document) {
+  if (document.size() > kJoinedBytesMax) return fail(bad_input("the JSON is larger than 2 GiB"));
+  members.clear();
+  decoded.clear();
+  if (!append_document(document)) return fail(fault_of(document));
   return {};
 }
 
@@ -331,6 +343,15 @@ Status JsonJoiner::add_attribute(std::string_view object, std::string_view name,
   impl_->out = out;
   impl_->base = out->size();
   auto status = impl_->join(object, json, key.c_str() + 1);
+  if (!status) out->resize(impl_->base);
+  impl_->release_if_huge();
+  return status;
+}
+
+Status JsonJoiner::canonicalize(std::string_view document, std::string* out) {
+  impl_->out = out;
+  impl_->base = out->size();
+  auto status = impl_->canonicalize(document);
   if (!status) out->resize(impl_->base);
   impl_->release_if_huge();
   return status;

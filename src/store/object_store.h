@@ -48,6 +48,9 @@ struct WriteOptions {
   std::string content_type;
   bool overwrite = true;  // false: commit fails with already_exists
   std::map<std::string, std::string> metadata;
+  // S3 only: the KMS key under which the object is encrypted at rest (id, ARN or alias); "": the
+  // bucket's own rule.
+  std::string kms_key_id;
   uint64_t expected_size = 0;        // 0: unknown; sizes S3's upload parts
   UploadJournal* journal = nullptr;  // outlives the writer
 };

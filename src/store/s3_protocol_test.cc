@@ -72,6 +72,17 @@ TEST(S3Request, WritesCarryTypeMetadataAndCondition) {
   EXPECT_THAT(put_request("k", {}, "").headers, IsEmpty());
 }
 
+TEST(S3Request, NamesTheKmsKeyWhereAnObjectBegins) {
+  WriteOptions options;
+  options.kms_key_id = "alias/nightly";
+  const auto encrypted =
+      ElementsAre(Pair("x-amz-server-side-encryption", "aws:kms"),
+                  Pair("x-amz-server-side-encryption-aws-kms-key-id", "alias/nightly"));
+  EXPECT_THAT(put_request("k", options, "body").headers, encrypted);
+  EXPECT_THAT(create_upload_request("k", options).headers, encrypted);
+  EXPECT_THAT(upload_part_request("k", "id", 1, "body").headers, IsEmpty());
+}
+
 TEST(S3Request, UploadCallsNameTheUpload) {
   EXPECT_EQ(query_text(upload_part_request("k", "i/d", 7, "").query),
             "partNumber=7&uploadId=i%2Fd");

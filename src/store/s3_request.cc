@@ -25,6 +25,11 @@ void add_object_headers(const WriteOptions& options, S3Request* request) {
   for (const auto& [name, value] : options.metadata) {
     request->headers.emplace_back("x-amz-meta-" + name, value);
   }
+  if (!options.kms_key_id.empty()) {
+    request->headers.emplace_back("x-amz-server-side-encryption", "aws:kms");
+    request->headers.emplace_back("x-amz-server-side-encryption-aws-kms-key-id",
+                                  options.kms_key_id);
+  }
 }
 
 std::string xml_escaped(std::string_view text) {

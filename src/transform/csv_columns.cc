@@ -3,15 +3,53 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "record/assembler.h"
+#include "record/inference_id.h"
 #include "record/join.h"
+#include "record/record_filter.h"
 
 namespace millrace::transform {
 namespace {
 
 using record::JoinSource;
 using record::MediaType;
+
+// InputFilter decides what the model sees, so the text column is looked for in that.
+Status resolve_sent(const record::CsvHeader& header, const TransformJob& job, Filters* filters,
+                    CsvColumns* columns) {
+  MR_ASSIGN(filters->input, record::csv_path(job.format.input_filter, &header.names));
+  record::CsvHeader sent = header;
+  if (!filters->input.is_root()) {
+    sent.line.clear();
+    MR_TRY(record::RecordFilter("InputFilter", filters->input, MediaType::kCsv,
+                                job.format.csv.delimiter)
+               .select(header.line, &sent.line));
+    MR_ASSIGN(sent.names, record::parse_csv_record(sent.line, job.format.csv.delimiter));
+  }
+  if (!job.text_column.empty()) {
+    MR_ASSIGN(columns->text_column, record::find_csv_column(sent, job.text_column));
+  }
+  return {};
+}
+
+// OutputFilter drops columns from the header as it does from the rows.
+Result<std::string> filter_header(const std::string& line, const TransformJob& job,
+                                  Filters* filters) {
+  if (filters->output.is_root() || reply_media_type(job.format) != MediaType::kCsv) return line;
+  if (line.empty()) {  // the model does not name its columns
+    MR_TRY(record::check_csv_path(filters->output, false));
+    return line;
+  }
+  MR_ASSIGN(const auto names, record::parse_csv_record(line, job.format.csv.delimiter));
+  MR_ASSIGN(filters->output, record::csv_path(filters->output, &names));
+  std::string filtered;
+  MR_TRY(record::RecordFilter("OutputFilter", filters->output, MediaType::kCsv,
+                              job.format.csv.delimiter)
+             .select(line, &filtered));
+  return filtered;
+}
 
 Result<std::string> output_header_line(const record::CsvHeader& header, const TransformJob& job,
                                        const handler::HandlerTraits& traits) {
@@ -48,21 +86,30 @@ Result<std::string> output_header_line(const record::CsvHeader& header, const Tr
 Result<CsvColumns> resolve_csv_columns(const record::CsvHeader& header, const TransformJob& job,
                                        const handler::HandlerTraits& traits) {
   CsvColumns columns;
-  if (!job.text_column.empty()) {
-    MR_ASSIGN(columns.text_column, record::find_csv_column(header, job.text_column));
-  }
+  const auto filters = std::make_shared<Filters>(job.format);
+  MR_TRY(resolve_sent(header, job, filters.get(), &columns));
   MR_ASSIGN(std::string line, output_header_line(header, job, traits));
+  MR_ASSIGN(line, filter_header(line, job, filters.get()));
+  if (job.generate_inference_id && !line.empty()) {
+    for (const char* name : {record::kInferenceIdName, record::kInferenceTimeName}) {
+      line.append(1, job.format.csv.delimiter).append(name);
+    }
+  }
+  columns.filters = filters;
   columns.output_header = record::Assembler(job.format.assemble_with, std::move(line)).prologue();
   return columns;
 }
 
-std::optional<uint32_t> text_column_without_header(const TransformJob& job) {
-  if (record::media_type(job.format.content_type) != MediaType::kCsv) return std::nullopt;
+CsvColumns columns_without_header(const TransformJob& job) {
+  CsvColumns columns;
+  columns.filters = std::make_shared<const Filters>(job.format);
+  if (record::media_type(job.format.content_type) != MediaType::kCsv) return columns;
   uint32_t index = 0;
   const char* end = job.text_column.data() + job.text_column.size();
   const auto [stop, error] = std::from_chars(job.text_column.data(), end, index);
-  if (job.text_column.empty() || error != std::errc() || stop != end) return std::nullopt;
-  return index;
+  const bool given = !job.text_column.empty() && error == std::errc() && stop == end;
+  if (given) columns.text_column = index;
+  return columns;
 }
 
 MediaType reply_media_type(const record::DataFormat& format) {

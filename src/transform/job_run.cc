@@ -300,6 +300,7 @@ Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_output(const std::st
   options.content_type = output_content_type(job_);
   options.overwrite = job_.overwrite || ours;
   options.expected_size = expected_size;
+  options.kms_key_id = job_.kms_key_id;
   options.journal = &area_.journal();
   MR_ASSIGN(auto writer, output_.create(key, options));
   return compressed(std::move(writer), job_.output_form.compression);

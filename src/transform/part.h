@@ -17,6 +17,13 @@ class ParquetFile;
 
 namespace millrace::transform {
 
+// InputFilter and OutputFilter, columns that they name replaced by their indexes in one object.
+struct Filters {
+  explicit Filters(const record::DataFormat& format)
+      : input(format.input_filter), output(format.output_filter) {}
+  record::JsonPath input, output;
+};
+
 struct Part {
   uint32_t index = 0;
   uint64_t offset = 0;
@@ -30,6 +37,7 @@ struct Part {
   // The row group of a Parquet object that is this part: the part's index. Its bytes are those of
   // the row group, for the progress; offset is not used.
   std::shared_ptr<const columnar::ParquetFile> parquet;
+  std::shared_ptr<const Filters> filters;  // likewise
   // What stopped the scan after this part. The object fails with it unless an earlier record does.
   std::optional<Error> end_error;
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "record/decoder.h"
 
 namespace millrace::transform {
 
@@ -69,6 +70,12 @@ Result<record::CsvHeader> RecordStream::take_header() {
   return header;
 }
 
+void RecordStream::set_filter(const record::JsonPath& path) {
+  if (path.is_root()) return;
+  filter_ = std::make_unique<record::RecordFilter>(
+      "InputFilter", path, record::media_type(format_->content_type), format_->csv.delimiter);
+}
+
 Result<bool> RecordStream::next(record::Record* record) {
   for (;;) {
     Result<bool> found = splitter_->next(record);
@@ -77,6 +84,9 @@ Result<bool> RecordStream::next(record::Record* record) {
     if (finished_) return false;
     MR_TRY(read_more());
   }
+  original_ = record->content;
+  original_bytes_ = record->framed.size();
+  if (filter_) MR_TRY(filter(record));
   const uint64_t size = record->framed.size();
   if (format_->max_payload_bytes != 0 && size > format_->max_payload_bytes) {
     return fail(bad_input(record_name(*format_, next_record_, record->offset) + ": it has " +
@@ -95,6 +105,27 @@ Result<bool> RecordStream::next(record::Record* record) {
 std::optional<uint64_t> RecordStream::take_source_bytes() {
   if (decoding_ == nullptr) return std::nullopt;
   return decoding_->source_bytes() - std::exchange(source_bytes_, decoding_->source_bytes());
+}
+
+// What is sent is framed as the record was, by one newline: '\r' is a part of the line end.
+Status RecordStream::filter(record::Record* record) {
+  filtered_.clear();
+  std::string_view content = record->content;
+  std::string replaced;
+  if (format_->encoding != record::TextEncoding::kUtf8 && content.find('\xFF') != content.npos) {
+    replaced = record::with_replacements(content);
+    content = replaced;
+  }
+  if (Status status = filter_->select(content, &filtered_); !status) {
+    return fail(
+        std::move(status).error().within(record_name(*format_, next_record_, record->offset)));
+  }
+  const size_t size = filtered_.size();
+  const bool framed = format_->split_type != record::SplitType::kNone;
+  if (framed && record->framed.ends_with('\n')) filtered_.push_back('\n');
+  record->framed = filtered_;
+  record->content = record->framed.substr(0, size);
+  return {};
 }
 
 Status RecordStream::read_more() {

@@ -9,6 +9,7 @@
 #include "base/cancel.h"
 #include "base/result.h"
 #include "record/csv_header.h"
+#include "record/record_filter.h"
 #include "record/splitter.h"
 #include "store/object_store.h"
 #include "transform/decoding_reader.h"
@@ -32,9 +33,19 @@ class RecordStream {
   // REQUIRES: the range begins at 0 and nothing was taken yet.
   Result<record::CsvHeader> take_header();
 
+  // From now on records are given as InputFilter lets them through, hence as they are sent: what
+  // follows about their size is about that. `path`: resolved for this object; the root: as they
+  // are.
+  void set_filter(const record::JsonPath& path);
+  bool is_filtered() const { return filter_ != nullptr; }
+
   // False: the end. The record is valid until the next call. A record that is larger than the
   // payload may be is bad_input, and so is one whose checksum is wrong.
   Result<bool> next(record::Record* record);
+
+  // The last record as it stands in the object: its content, and its bytes with the line end.
+  std::string_view original() const { return original_; }
+  uint64_t original_bytes() const { return original_bytes_; }
 
   // Number of the record that next() would give, counted from 0.
   uint64_t next_record() const { return next_record_; }
@@ -48,6 +59,7 @@ class RecordStream {
                const record::DataFormat& format, CancelToken cancel, record::Checksums checksums);
   void start_at(uint64_t offset);
   Status read_more();
+  Status filter(record::Record* record);
   Error at_next_record(Error error) const;
 
   std::unique_ptr<store::ObjectReader> reader_;
@@ -57,6 +69,10 @@ class RecordStream {
   CancelToken cancel_;
   record::Checksums checksums_;
   std::unique_ptr<record::Splitter> splitter_;
+  std::unique_ptr<record::RecordFilter> filter_;  // null: records are sent as they are
+  std::string filtered_;                          // the last record, as it is sent
+  std::string_view original_;
+  uint64_t original_bytes_ = 0;
   std::string block_;
   bool finished_ = false;
   uint64_t next_record_;

@@ -37,13 +37,13 @@ std::string request_name(const record::DataFormat& format, const Request& reques
 
 }  // namespace
 
-ReplyQueue::ReplyQueue(const PartContext& context, std::optional<uint32_t> text_column,
+ReplyQueue::ReplyQueue(const PartContext& context, const CsvColumns& columns,
                        store::ObjectWriter& out)
     : context_(context),
-      text_column_(text_column),
+      text_column_(columns.text_column),
       object_name_(object_name(context)),
       out_(out),
-      writer_(context.job, context.object.key) {}
+      writer_(context.job, columns.filters->output, object_name_, context.object.key) {}
 
 ReplyQueue::~ReplyQueue() {
   if (!waiting_.empty()) context_.cancel.cancel();
@@ -90,8 +90,8 @@ void ReplyQueue::submit(Request request) {
   invoke.cancel = context_.cancel;
 
   Waiting waiting;
-  waiting.bytes = request.batch.body.size();
-  if (writer_.reads_requests()) {
+  waiting.bytes = request.bytes_held();
+  if (writer_.reads_requests() && request.original_ends.empty()) {
     invoke.body = request.batch.body;
   } else {
     invoke.body = std::move(request.batch.body);

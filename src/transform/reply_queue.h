@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "transform/csv_columns.h"
 #include "transform/reply_writer.h"
 #include "transform/request_stream.h"
 #include "transform/transform_part.h"
@@ -16,8 +17,7 @@ namespace millrace::transform {
 class ReplyQueue {
  public:
   // All arguments outlive the queue.
-  ReplyQueue(const PartContext& context, std::optional<uint32_t> text_column,
-             store::ObjectWriter& out);
+  ReplyQueue(const PartContext& context, const CsvColumns& columns, store::ObjectWriter& out);
   // Asks the handler to drop what is unanswered and waits until it has.
   ~ReplyQueue();
 

@@ -29,7 +29,8 @@ std::string source_value(const TransformJob& job, std::string_view input_key) {
 
 }  // namespace
 
-ReplyWriter::ReplyWriter(const TransformJob& job, std::string_view input_key)
+ReplyWriter::ReplyWriter(const TransformJob& job, const record::JsonPath& filter,
+                         const std::string& object, std::string_view input_key)
     : format_(job.format),
       join_(format_.join_source == record::JoinSource::kNone              ? Join::kNone
             : record::media_type(format_.content_type) == MediaType::kCsv ? Join::kCsv
@@ -39,12 +40,19 @@ ReplyWriter::ReplyWriter(const TransformJob& job, std::string_view input_key)
       source_(source_value(job, input_key)),
       counts_records_(is_parquet(format_) || !source_column_.empty()),
       array_(record::writes_json_array(format_)),
-      assembler_(format_.assemble_with) {}
+      assembler_(format_.assemble_with) {
+  const MediaType media = reply_media_type(format_);
+  if (!filter.is_root()) filter_.emplace("OutputFilter", filter, media, format_.csv.delimiter);
+  if (job.generate_inference_id) {
+    tagger_.emplace(job.name, job.started, object, media, format_.csv.delimiter);
+  }
+}
 
 Status ReplyWriter::append(const Request& request, const handler::InvokeReply& reply,
                            std::string* out) {
   const size_t count = request.batch.records.size();
-  if (reply.records.empty() && join_ == Join::kNone && !array_ && !counts_records_) {
+  const bool bare = join_ == Join::kNone && !array_ && !counts_records_ && !filter_ && !tagger_;
+  if (reply.records.empty() && bare) {
     assembler_.append(reply.body, out);
     return {};
   }
@@ -89,20 +97,13 @@ Status ReplyWriter::append_record(const Request& request, size_t record, std::st
     out->push_back('\n');
   }
   const size_t start = out->size();
-  Status joined;
-  if (join_ == Join::kNone) {
-    out->append(result);
-  } else {
-    const record::RecordSpan span = request.batch.records[record];
-    auto content = std::string_view(request.batch.body).substr(span.offset, span.length);
-    std::string replaced;
-    if (format_.encoding != record::TextEncoding::kUtf8 && content.find('\xFF') != content.npos) {
-      replaced = record::with_replacements(content);
-      content = replaced;
-    }
-    joined = join_ == Join::kCsv ? record::join_csv(content, result, format_.csv, out)
-                                 : json_joiner_.join(content, result, out);
+  std::string_view content = reads_requests() ? request.original(record) : "";
+  std::string replaced;
+  if (format_.encoding != record::TextEncoding::kUtf8 && content.find('\xFF') != content.npos) {
+    replaced = record::with_replacements(content);
+    content = replaced;
   }
+  Status joined = append_tagged(request.batch.first_record + record, content, result, out);
   if (joined && !source_column_.empty()) joined = add_source(start, out);
   if (!joined) {
     const uint64_t number = request.batch.first_record + record;
@@ -122,6 +123,28 @@ Status ReplyWriter::add_source(size_t start, std::string* out) {
   const std::string record = out->substr(start);
   out->resize(start);
   return json_joiner_.add_attribute(record, source_column_, source_, out);
+}
+
+Status ReplyWriter::append_tagged(uint64_t number, std::string_view record, std::string_view result,
+                                  std::string* out) {
+  if (!tagger_) return append_result(record, result, out);
+  untagged_.clear();
+  MR_TRY(append_result(record, result, &untagged_));
+  return tagger_->append(number, untagged_, out);
+}
+
+Status ReplyWriter::append_result(std::string_view record, std::string_view result,
+                                  std::string* out) {
+  if (join_ == Join::kNone) {
+    if (filter_) return filter_->select(result, out);
+    out->append(result);
+    return {};
+  }
+  std::string* const joined = filter_ ? &joined_ : out;
+  joined_.clear();
+  MR_TRY(join_ == Join::kCsv ? record::join_csv(record, result, format_.csv, joined)
+                             : json_joiner_.join(record, result, joined));
+  return filter_ ? filter_->select_joined(joined_, out) : Status();
 }
 
 }  // namespace millrace::transform

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,7 +13,9 @@
 #include "base/result.h"
 #include "handler/inference_handler.h"
 #include "record/assembler.h"
+#include "record/inference_id.h"
 #include "record/join.h"
+#include "record/record_filter.h"
 #include "transform/request_stream.h"
 #include "transform/transform_job.h"
 
@@ -20,10 +23,12 @@ namespace millrace::transform {
 
 class ReplyWriter {
  public:
-  // Both outlive the writer. `input_key`: what the source column says, where the job has one.
-  ReplyWriter(const TransformJob& job, std::string_view input_key);
+  // All outlive the writer. `filter`: OutputFilter, resolved for the object, which is called
+  // `object`; `input_key`: what the source column says, where the job has one.
+  ReplyWriter(const TransformJob& job, const record::JsonPath& filter, const std::string& object,
+              std::string_view input_key);
 
-  // Whether append() will look at the request's body.
+  // Whether append() will look at the requests' records.
   bool reads_requests() const { return join_ != Join::kNone; }
 
   // What stands before the first reply and after the last one: the brackets of a JSON array.
@@ -39,6 +44,9 @@ class ReplyWriter {
 
   Result<std::vector<record::RecordSpan>> count_records(const Request& request,
                                                         const handler::InvokeReply& reply) const;
+  Status append_tagged(uint64_t number, std::string_view record, std::string_view result,
+                       std::string* out);
+  Status append_result(std::string_view record, std::string_view result, std::string* out);
   Status append_record(const Request& request, size_t record, std::string_view result,
                        std::string* out);
   // Adds the source column to the record that stands in `out` from `start` on.
@@ -54,6 +62,10 @@ class ReplyWriter {
   bool begun_ = false;  // an element has been written
   const record::Assembler assembler_;
   record::JsonJoiner json_joiner_;
+  std::optional<record::RecordFilter> filter_;  // none: the root
+  std::string joined_;                          // what the filter gets
+  std::optional<record::InferenceTagger> tagger_;
+  std::string untagged_;
 };
 
 }  // namespace millrace::transform

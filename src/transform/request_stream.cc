@@ -38,7 +38,8 @@ RequestStream::RequestStream(RecordStream& records, const record::DataFormat& fo
                              const handler::HandlerTraits& traits)
     : records_(records),
       batcher_(batch_limits(format, traits), records.next_record()),
-      mini_batches_(format, records.next_record()) {}
+      mini_batches_(format, records.next_record()),
+      keeps_originals_(records.is_filtered() && format.join_source == record::JoinSource::kInput) {}
 
 Result<Request> RequestStream::next() {
   record::Record record;
@@ -49,9 +50,7 @@ Result<Request> RequestStream::next() {
       if (!found) end_ = fail(std::move(found).error());
       break;
     }
-    begins_.push_back(mini_batches_.begins(record.framed.size()));
-    offsets_.push_back(record.offset);
-    MR_ASSIGN(const bool complete, batcher_.add(record));
+    MR_ASSIGN(const bool complete, add(record));
     if (complete) return take();
   }
   Request rest = take();
@@ -59,13 +58,48 @@ Result<Request> RequestStream::next() {
   return rest;
 }
 
+Result<bool> RequestStream::add(const record::Record& record) {
+  begins_.push_back(mini_batches_.begins(record.framed.size()));
+  offsets_.push_back(record.offset);
+  source_bytes_.push_back(records_.original_bytes());
+  if (keeps_originals_) {
+    originals_.append(records_.original());
+    original_ends_.push_back(static_cast<uint32_t>(originals_.size()));
+  }
+  return batcher_.add(record);
+}
+
 Request RequestStream::take() {
   Request request;
   request.batch = batcher_.take();
-  request.source_bytes = records_.take_source_bytes().value_or(request.batch.body.size());
   request.offsets = take_front(&offsets_, request.batch.records.size());
   request.begins = take_front(&begins_, request.batch.records.size());
+  uint64_t framed_bytes = 0;  // as they stand in the object, before InputFilter
+  for (const uint64_t bytes : take_front(&source_bytes_, request.batch.records.size())) {
+    framed_bytes += bytes;
+  }
+  request.source_bytes = records_.take_source_bytes().value_or(framed_bytes);
+  if (keeps_originals_) take_originals(&request);
   return request;
+}
+
+// At most one record is ahead of the request: the one that did not fit.
+void RequestStream::take_originals(Request* request) {
+  request->original_ends = take_front(&original_ends_, request->batch.records.size());
+  const uint32_t end = request->original_ends.empty() ? 0 : request->original_ends.back();
+  std::string rest = originals_.substr(end);
+  originals_.resize(end);
+  request->originals = std::exchange(originals_, std::move(rest));
+  for (uint32_t& later : original_ends_) later -= end;
+}
+
+std::string_view Request::original(size_t record) const {
+  if (original_ends.empty()) {
+    const record::RecordSpan span = batch.records[record];
+    return std::string_view(batch.body).substr(span.offset, span.length);
+  }
+  const uint32_t start = record == 0 ? 0 : original_ends[record - 1];
+  return std::string_view(originals).substr(start, original_ends[record] - start);
 }
 
 }  // namespace millrace::transform

@@ -18,8 +18,14 @@ struct Request {
   std::vector<uint64_t> offsets;  // of each record, in the object
   uint64_t source_bytes = 0;      // of the object as it is stored, for the progress
   std::vector<bool> begins;       // for each record: it begins a declared mini-batch
+  // Under InputFilter, where they will be joined: the contents before it, and where each ends.
+  std::string originals;
+  std::vector<uint32_t> original_ends;
 
   bool empty() const { return batch.empty(); }
+  uint64_t bytes_held() const { return batch.body.size() + originals.size(); }
+  // The record that the reply is joined to. REQUIRES: the body is there, or original_ends is.
+  std::string_view original(size_t record) const;
 };
 
 class RequestStream {
@@ -33,13 +39,19 @@ class RequestStream {
   Result<Request> next();
 
  private:
+  Result<bool> add(const record::Record& record);
   Request take();
+  void take_originals(Request* request);
 
   RecordStream& records_;
   record::Batcher batcher_;
   MiniBatches mini_batches_;
   std::vector<uint64_t> offsets_;  // of the records that the batcher holds
   std::vector<bool> begins_;
+  std::vector<uint64_t> source_bytes_;
+  const bool keeps_originals_;
+  std::string originals_;
+  std::vector<uint32_t> original_ends_;
   bool ended_ = false;
   Status end_;
 };

@@ -115,6 +115,8 @@ Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
   }
   MR_TRY(area->begin(job, input, output));
 
+  job.started = area->started();
+
   // From here on nothing but an object's own failure stands between it and its output.
   Counters counters;
   JobReport report;
@@ -122,6 +124,7 @@ Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
     const ProgressTicker ticker(counters, job, progress);
     report = JobRun(job, input, output, handler, *area, counters, cancel).run();
     report.seconds = ticker.seconds();
+    report.started = job.started;
   }
 
   // Every output that the report names is committed. The area is kept for the next run, if any.

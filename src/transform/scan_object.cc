@@ -47,10 +47,11 @@ class Scan {
     if (has_csv_header(job_.format)) {
       MR_ASSIGN(const record::CsvHeader header, records.take_header());
       MR_ASSIGN(const CsvColumns columns, resolve_csv_columns(header, job_, traits_));
-      text_column_ = columns.text_column;
+      columns_ = columns;
     } else {
-      text_column_ = text_column_without_header(job_);
+      columns_ = columns_without_header(job_);
     }
+    records.set_filter(columns_.filters->input);
     MiniBatches mini_batches(job_.format, 0);
     record::Record record;
     for (;;) {
@@ -77,7 +78,8 @@ class Scan {
     part_.index += 1;
     part_.offset = offset;
     part_.first_record = first_record;
-    part_.text_column = text_column_;
+    part_.text_column = columns_.text_column;
+    part_.filters = columns_.filters;
     records_ = 0;
     end_ = offset;
   }
@@ -91,7 +93,7 @@ class Scan {
   Part part_;  // the one that is being found
   uint64_t records_ = 0;
   uint64_t end_ = 0;  // of the records that are in it
-  std::optional<uint32_t> text_column_;
+  CsvColumns columns_;
 };
 
 }  // namespace

@@ -44,6 +44,11 @@ struct TransformJob {
   std::string result_prefix;  // for messages about clashing column names
   uint32_t max_concurrent_transforms = 1;
   uint64_t part_bytes = 0;
+  // Each result gets an inference id and the job's start (record/inference_id.h).
+  bool generate_inference_id = false;
+  // The job's first start, "2022-08-30T00:49:15Z"; the run finds it in the work area, or sets it.
+  std::string started;
+  std::string kms_key_id;  // for outputs in S3; "": none
   bool overwrite = false;  // outputs that exist: replace (the API) or fail before work starts (CLI)
   int feeders = 2;         // parts that are worked on at one time
   std::vector<PlannedObject> objects;
@@ -65,6 +70,7 @@ struct ObjectReport {
 struct JobReport {
   enum class Status { kCompleted, kFailed, kStopped } status = Status::kCompleted;
   std::vector<ObjectReport> objects;
+  std::string started;  // as TransformJob has it
   uint64_t records = 0;
   uint64_t failed_objects = 0;
   uint64_t failed_records = 0;  // records that were refused and made their object fail

@@ -24,13 +24,15 @@ Result<RecordStream> open_records(const PartContext& context, const Part& part) 
 // The object's first part starts with the CSV header, if there is one; later parts were told.
 Result<CsvColumns> take_columns(const PartContext& context, const Part& part,
                                 RecordStream& records) {
-  if (part.index > 0) return CsvColumns{part.text_column, ""};
+  // Row groups of Parquet were told nothing: there is nothing to resolve.
+  const bool told = part.index > 0 && !is_parquet(context.job.format);
+  if (told) return CsvColumns{part.text_column, "", part.filters};
   CsvColumns columns;
   if (has_csv_header(context.job.format)) {
     MR_ASSIGN(const record::CsvHeader header, records.take_header());
     MR_ASSIGN(columns, resolve_csv_columns(header, context.job, context.handler.traits()));
   } else {
-    columns.text_column = text_column_without_header(context.job);
+    columns = columns_without_header(context.job);
   }
   if (context.job.format.csv.byte_order_mark) columns.output_header.insert(0, "\xEF\xBB\xBF");
   return columns;
@@ -58,8 +60,9 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
   MR_ASSIGN(const CsvColumns columns, take_columns(context, part, records));
 
   // From here on records can be read, and nothing but a record can be wrong.
+  records.set_filter(columns.filters->input);
   RequestStream requests(records, context.job.format, context.handler.traits());
-  ReplyQueue replies(context, columns.text_column, out);
+  ReplyQueue replies(context, columns, out);
   if (part.index == 0) MR_TRY(replies.begin(columns.output_header));
   uint64_t bytes = 0;
   Status read;
@@ -69,7 +72,7 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
     if (!request || request->empty()) break;
     if (!part.records) context.counters.records_found += request->offsets.size();
     if (!is_parquet(context.job.format)) bytes += request->source_bytes;
-    MR_TRY(replies.make_room(request->batch.body.size()));
+    MR_TRY(replies.make_room(request->bytes_held()));
     replies.submit(std::move(*request));
     MR_TRY(replies.write_ready());
   }

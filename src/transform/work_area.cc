@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/clock.h"
 #include "transform/file_io.h"
 
 namespace millrace::transform {
@@ -64,12 +65,13 @@ Result<UniqueFd> lock_folder(const fs::path& folder) {
   }
 }
 
-// With its line end; "" where there is no such file.
-std::string first_line_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::string line;
-  if (!std::getline(in, line) || in.eof()) return "";
-  return line + '\n';
+// The line after the first, without its end, of a plan that begins with `first_line`; "": none.
+std::string second_line_of(const fs::path& plan, const std::string& first_line) {
+  std::ifstream in(plan, std::ios::binary);
+  std::string first, second;
+  if (!std::getline(in, first) || in.eof() || first + '\n' != first_line) return "";
+  std::getline(in, second);
+  return second;
 }
 
 // What still holds when a job goes on under `digest`; what was made under other settings does not.
@@ -110,10 +112,14 @@ Status WorkArea::clean_up(store::ObjectStore& output) {
 Status WorkArea::begin(const TransformJob& job, const store::ObjectStore& input,
                        const store::ObjectStore& output) {
   const std::string first_line = format_line({"job", job.name, job.settings_digest});
-  if (first_line_of(folder_ / "plan") != first_line) MR_TRY(staged_.drop());
+  const std::string second_line = second_line_of(folder_ / "plan", first_line);
+  if (second_line.empty()) MR_TRY(staged_.drop());
   MR_TRY(staged_.open());
+  const auto earlier_start = parse_line(second_line);
+  const bool known = earlier_start.size() == 2 && earlier_start[0] == "started";
+  started_ = known ? earlier_start[1] : format_iso8601(real_clock().now());
 
-  std::string plan = first_line;
+  std::string plan = first_line + format_line({"started", started_});
   for (const PlannedObject& object : job.objects) {
     plan +=
         format_line({"object", input.describe(object.input.key), std::to_string(object.input.size),

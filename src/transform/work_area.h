@@ -39,6 +39,9 @@ class WorkArea {
   // Aborts the uploads that an earlier run began and never ended.
   Status clean_up(store::ObjectStore& output);
 
+  // When the job was first started, "2022-08-30T00:49:15Z". REQUIRES: begin succeeded.
+  const std::string& started() const { return started_; }
+
   // Writes the plan, and a journal that keeps of the earlier one what was done under the same
   // settings. Staged parts that were made under others are dropped. REQUIRES: clean_up succeeded.
   Status begin(const TransformJob& job, const store::ObjectStore& input,
@@ -61,6 +64,7 @@ class WorkArea {
   const std::filesystem::path folder_;
   const UniqueFd lock_;
   bool is_new_ = true;
+  std::string started_;
   JournalState earlier_;
   std::unique_ptr<Journal> journal_;
   StagedParts staged_;
