@@ -273,7 +273,8 @@ Result<HttpReply> HttpClient::send(const HttpRequest& request, const CancelToken
   if (code != CURLE_OK) return fail(error_of(code, detail, transfer));
   // curl takes a connection that ends among the headers for the end of a reply without a body.
   if (!transfer.head_ended) {
-    return fail(error_of(CURLE_GOT_NOTHING, "the connection was lost in the reply's head", transfer));
+    const char* const lost = "the connection was lost in the head of the reply";
+    return fail(error_of(CURLE_GOT_NOTHING, lost, transfer));
   }
   return std::move(transfer.reply);
 }

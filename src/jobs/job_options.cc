@@ -32,20 +32,65 @@ const std::vector<JobOption> kOutputOptions = {
     {"MERGE_SOURCE_COLUMN", "NAME",
      "Under --merge: a last column (JSON: an attribute) that names each record's input"}};
 
+// Models that answer the container contract.
+const std::vector<JobOption> kServerOptions = {
+    {"MODEL_COMMAND", "COMMAND",
+     "Starts a model server (the container contract, on port $SAGEMAKER_BIND_TO_PORT), feeds it "
+     "and stops it",
+     true},
+    {"MODEL_MEMORY_IN_MB", "N", "Address space of a model's process at most", true},
+    {"MODEL_STOP_TIMEOUT_IN_SECONDS", "N",
+     "A model's process has so long between SIGTERM and SIGKILL (default: 30)", true},
+    {"PASS_CREDENTIALS", "", "A model's process gets this process's AWS_* variables", true},
+    {"INVOCATIONS_TIMEOUT_IN_SECONDS", "N",
+     "A model server's time for one answer (1 to 3600; default: 600)"},
+    {"INVOCATIONS_MAX_RETRIES", "N",
+     "How often a request without an answer is sent again (0 to 3; default: 3)"},
+    {"PING_TIMEOUT_IN_SECONDS", "N",
+     "A model server's time until /ping answers 200 (default: 1800)"},
+};
+
+// DataProcessing, and what goes with the results.
+const std::vector<JobOption> kFilterOptions = {
+    {"INPUT_FILTER", "PATH",
+     "JSONPath: what of each record the model gets, e.g. '$[1:]' or '$.features' (default: $)"},
+    {"OUTPUT_FILTER", "PATH",
+     "JSONPath: what of each result, joined or not, is written, e.g. '$[0,-1]' (default: $)"},
+    {"JSON_PATH", "sagemaker|extended",
+     "sagemaker: SageMaker's subset, a range includes its end; extended: RFC 9535 without "
+     "filters, functions and descendants, and CSV columns by name (default: sagemaker)"},
+    {"KMS_KEY_ID", "KEY", "KMS key that encrypts the outputs in S3 (SSE-KMS)"},
+    {"GENERATE_INFERENCE_ID", "",
+     "Give each result an id and the job's start: CSV, JSON and JSON Lines"},
+    {"DATA_CAPTURE_DESTINATION", "PATH|s3://...",
+     "Write lists of the job's inputs and outputs to input/ and output/YYYY/MM/DD/HH/ there", true},
+    {"DATA_CAPTURE_KMS_KEY_ID", "KEY", "KMS key that encrypts these lists"},
+};
+
+// What only this machine can know.
+const std::vector<JobOption> kMachineOptions = {
+    {"THREADS", "N", "Encoder threads (default: one for each core)", true},
+    {"ISA", "reference|avx2|avx512|neon", "Forces a lower instruction set; results stay the same",
+     true},
+    {"RESULT_CACHE", "DIR",
+     "Keeps what the model computes in DIR, so that a re-run over grown data computes only what "
+     "is new",
+     true},
+    {"RESULT_CACHE_BYTES", "N",
+     "Size of DIR at most; what was used longest ago is forgotten (default: 1 GiB)", true},
+    {"WORK_DIR", "PATH", "Where jobs keep plan, journal and staged parts", true},
+    {"PROGRESS", "auto|bar|json|none", "Progress on stderr (default: auto)", true},
+    {"PROFILE", "NAME", "AWS profile for S3", true},
+    {"REGION", "NAME", "AWS region for S3", true},
+    {"ENDPOINT_URL", "URL", "S3 endpoint (any S3-compatible server)", true},
+};
+
 std::vector<JobOption> make_table() {
   std::vector<JobOption> table = {
       {"MODEL", "MODEL",
        "A folder in Hugging Face layout, a model.tar.gz (path or s3://), the name of a shipped "
        "model (default: sst2-small), or the http:// address of a model server",
        true},
-      {"MODEL_COMMAND", "COMMAND",
-       "Starts a model server (the container contract, on port $SAGEMAKER_BIND_TO_PORT), feeds it "
-       "and stops it",
-       true},
-      {"MODEL_MEMORY_IN_MB", "N", "Address space of a model's process at most", true},
-      {"MODEL_STOP_TIMEOUT_IN_SECONDS", "N",
-       "A model's process has so long between SIGTERM and SIGKILL (default: 30)", true},
-      {"PASS_CREDENTIALS", "", "A model's process gets this process's AWS_* variables", true},
       {"INPUT", "PATH|s3://...", "A file, a folder, or a key prefix: what to transform", true},
       {"OUTPUT", "PATH|s3://...",
        "A folder or key prefix for the results; with one input object, a name with an extension is "
@@ -63,27 +108,7 @@ std::vector<JobOption> make_table() {
       {"MAX_PAYLOAD_IN_MB", "N", "Size of a request at most; 0: unlimited (default: 6)"},
       {"MAX_CONCURRENT_TRANSFORMS", "N",
        "Requests in flight at most; never slows the native model"},
-      {"INVOCATIONS_TIMEOUT_IN_SECONDS", "N",
-       "A model server's time for one answer (1 to 3600; default: 600)"},
-      {"INVOCATIONS_MAX_RETRIES", "N",
-       "How often a request without an answer is sent again (0 to 3; default: 3)"},
-      {"PING_TIMEOUT_IN_SECONDS", "N",
-       "A model server's time until /ping answers 200 (default: 1800)"},
       {"JOIN_SOURCE", "None|Input", "Input: put each record and its result together"},
-      {"INPUT_FILTER", "PATH",
-       "JSONPath: what of each record the model gets, e.g. '$[1:]' or '$.features' (default: $)"},
-      {"OUTPUT_FILTER", "PATH",
-       "JSONPath: what of each result, joined or not, is written, e.g. '$[0,-1]' (default: $)"},
-      {"JSON_PATH", "sagemaker|extended",
-       "sagemaker: SageMaker's subset, a range includes its end; extended: RFC 9535 without "
-       "filters, functions and descendants, and CSV columns by name (default: sagemaker)"},
-      {"KMS_KEY_ID", "KEY", "KMS key that encrypts the outputs in S3 (SSE-KMS)"},
-      {"GENERATE_INFERENCE_ID", "",
-       "Give each result an id and the job's start: CSV, JSON and JSON Lines"},
-      {"DATA_CAPTURE_DESTINATION", "PATH|s3://...",
-       "Write lists of the job's inputs and outputs to input/ and output/YYYY/MM/DD/HH/ there",
-       true},
-      {"DATA_CAPTURE_KMS_KEY_ID", "KEY", "KMS key that encrypts these lists"},
       {"CSV", "line|rfc4180", "line: a row is a line; rfc4180: quoted fields may hold line ends"},
       {"CSV_HEADER", "", "The first row names the columns"},
       {"CSV_DELIMITER", "C", "What stands between fields, or tab (default: comma; tab for .tsv)"},
@@ -95,22 +120,10 @@ std::vector<JobOption> make_table() {
       {"JOB_NAME", "NAME", "Names the job and its work area (default: derived from the settings)"},
       {"PART_BYTES", "N",
        "Bytes of a large object that are worked on as one part (default: 8 MiB)"},
-      {"THREADS", "N", "Encoder threads (default: one for each core)", true},
-      {"ISA", "reference|avx2|avx512|neon", "Forces a lower instruction set; results stay the same",
-       true},
-      {"RESULT_CACHE", "DIR",
-       "Keeps what the model computes in DIR, so that a re-run over grown data computes only what "
-       "is new",
-       true},
-      {"RESULT_CACHE_BYTES", "N",
-       "Size of DIR at most; what was used longest ago is forgotten (default: 1 GiB)", true},
-      {"WORK_DIR", "PATH", "Where jobs keep plan, journal and staged parts", true},
-      {"PROGRESS", "auto|bar|json|none", "Progress on stderr (default: auto)", true},
-      {"PROFILE", "NAME", "AWS profile for S3", true},
-      {"REGION", "NAME", "AWS region for S3", true},
-      {"ENDPOINT_URL", "URL", "S3 endpoint (any S3-compatible server)", true},
   };
-  table.insert(table.end(), kOutputOptions.begin(), kOutputOptions.end());
+  for (const auto* more : {&kServerOptions, &kFilterOptions, &kOutputOptions, &kMachineOptions}) {
+    table.insert(table.end(), more->begin(), more->end());
+  }
   for (const auto& option : handler::native_option_help()) {
     table.push_back({option_of_native(option.name), option.values, option.help, false});
   }

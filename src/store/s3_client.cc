@@ -144,7 +144,7 @@ S3Result S3Client::send_signed(const S3Request& request, const Credentials& cred
   return tl::unexpected(std::move(failure));
 }
 
-// The reply to a HEAD has no body to say why it was refused: the same is asked by a GET of one byte.
+// The reply to a HEAD has no body to say why it was refused: a GET of one byte is asked the same.
 S3Failure S3Client::ask_why(S3Failure refused, const S3Request& request,
                             const Credentials& credentials, const CancelToken& cancel) {
   if (request.method != "HEAD" || !refused.s3_code.empty()) return refused;

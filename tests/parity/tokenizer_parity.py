@@ -25,7 +25,8 @@ import time
 
 # The library panics on some sets of added tokens (see Comparison.expected); no backtraces of it.
 os.environ["RUST_BACKTRACE"] = "0"
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
+from tokenizers import (AddedToken, Tokenizer, models, normalizers,  # noqa: E402
+                        pre_tokenizers, processors)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NONE = 0xFFFFFFFF
