@@ -76,7 +76,7 @@ def test_objects_that_disagree_are_refused_with_a_count(cli, tiny_model, tmp_pat
     ["--env", "MILLRACE_NONSENSE=1"], ["--env", "MILLRACE_EMPTY=maybe"], ["--env", "no_equals"],
     ["--thresholds", '{"NEUTRAL":0.5}'], ["--thresholds", '{"NEGATIVE":1.5}'],
     ["--thresholds", "{"], ["--clean", "soap"], ["--score-digits", "many"],
-    ["--split-type", "RecordIO"], ["--output-filter", "$"], ["--error-threshold", "3"],
+    ["--split-type", "RecordsIO"], ["--output-filter", "id"], ["--error-threshold", "3"],
 ])
 def test_a_wrong_setting_starts_nothing(cli, tiny_model, tmp_path, reviews, flags):
     run = cli.transform(tiny_model, reviews, tmp_path / "out", *flags, exit_status=2)
@@ -218,7 +218,9 @@ def test_help_and_version(cli):
                  "--input-filter", "--output-filter", "--json-path", "--kms-key-id",
                  "--cli-input-json", "--profile", "--region", "--endpoint-url", "--result-cache",
                  "--result-cache-bytes", "--output-suffix", "--output-compression", "--merge",
-                 "--merge-source-column"):
+                 "--merge-source-column", "--invocations-timeout-in-seconds",
+                 "--invocations-max-retries", "--ping-timeout-in-seconds", "--model-command",
+                 "--model-memory-in-mb", "--model-stop-timeout-in-seconds", "--pass-credentials"):
         assert flag in text, flag
     for flag in ("--on-record-error", "--model-image"):
         assert flag not in text, f"{flag} is not built yet"
