@@ -148,8 +148,10 @@ TEST(TfRecordSplitter, StopsWhereALengthDoesNotMatchItsChecksum) {
 // Files that TensorFlow and others wrote.
 TEST(TfRecordSplitter, ReadsForeignFilesToTheirEnd) {
   const char* variable = std::getenv("MILLRACE_TEST_DATA");
-  const std::filesystem::path folder =
-      std::filesystem::path(variable != nullptr ? variable : "") / "data/conformance/tfrecord";
+  const std::filesystem::path root = variable != nullptr
+                                         ? std::filesystem::path(variable)
+                                         : std::filesystem::path(MILLRACE_SOURCE_DIR) / "../shared";
+  const std::filesystem::path folder = root / "data/conformance/tfrecord";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no test data: set MILLRACE_TEST_DATA";
   size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
