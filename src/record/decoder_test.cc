@@ -71,7 +71,7 @@ std::string lines(size_t count) {
 TEST(GzipDecoder, ReadsOneMemberAndSeveralInPiecesOfEverySize) {
   const std::string text = lines(300);
   const std::string members = gzip(text) + gzip("") + gzip("end") + gzip("");
-  for (size_t block : {1, 2, 7, 4096}) {
+  for (size_t block : {1U, 2U, 7U, 4096U}) {
     EXPECT_EQ(gunzip(gzip(text), block).bytes, text);
     const Decoded decoded = gunzip(members, block);
     EXPECT_EQ(decoded.bytes, text + "end");
@@ -130,7 +130,7 @@ TEST(TextDecoder, ComposesTheMarksOfCodePage1258WhateverThePieces) {
   // "Tieng Viet rat de thuong" with its marks, as Windows writes it.
   const std::string object = "Ti\xEA\xECng Vi\xEA\xF2t r\xE2\xECt d\xEA\xDE th\xFD\xF5ng \xF0\xFE";
   const std::string text = "Ti\u1EBFng Vi\u1EC7t r\u1EA5t d\u1EC5 th\u01B0\u01A1ng \u0111\u20AB";
-  for (size_t block : {1, 2, 3, 4096}) {
+  for (size_t block : {1U, 2U, 3U, 4096U}) {
     EXPECT_EQ(text_of(TextEncoding::kCp1258, object, block), text);
   }
   EXPECT_EQ(text_of(TextEncoding::kCp1258, "a\xCC"), "\u00E0");
@@ -150,7 +150,7 @@ std::string utf16(std::u16string_view text, bool little) {
 TEST(TextDecoder, ReadsUtf16ByItsByteOrderMark) {
   const std::u16string text = u"\uFEFFab\u1EC7\U0001F600\n\uFEFF";
   for (const bool little : {true, false}) {
-    for (size_t block : {1, 2, 3, 4096}) {
+    for (size_t block : {1U, 2U, 3U, 4096U}) {
       EXPECT_EQ(text_of(TextEncoding::kUtf16, utf16(text, little), block),
                 "ab\u1EC7\U0001F600\n\uFEFF");
     }
@@ -159,7 +159,7 @@ TEST(TextDecoder, ReadsUtf16ByItsByteOrderMark) {
 }
 
 TEST(TextDecoder, ReadsUtf16InAStatedOrderWithAndWithoutMark) {
-  for (size_t block : {1, 4096}) {
+  for (size_t block : {1U, 4096U}) {
     EXPECT_EQ(text_of(TextEncoding::kUtf16Le, utf16(u"ab", true), block), "ab");
     EXPECT_EQ(text_of(TextEncoding::kUtf16Le, utf16(u"\uFEFFab", true), block), "ab");
     EXPECT_EQ(text_of(TextEncoding::kUtf16Be, utf16(u"a", false), block), "a");
@@ -173,7 +173,7 @@ TEST(TextDecoder, RefusesUtf16ThatDoesNotSayItsOrder) {
 
 TEST(TextDecoder, MarksWhatMeansNothingInUtf16) {
   const std::u16string text = {u'a', 0xD83D, u'b', 0xDE00, u'c', 0xD83D};
-  for (size_t block : {1, 2, 5, 4096}) {
+  for (size_t block : {1U, 2U, 5U, 4096U}) {
     EXPECT_EQ(text_of(TextEncoding::kUtf16Le, utf16(text, true), block),
               "a\xFF"
               "b\xFF"

@@ -60,7 +60,7 @@ TEST(FramedSplitter, KeepsFramesUnderMultiRecordAndRemovesThemUnderSingleRecord)
       frames.push_back(kind.frame(data));
       object += frames.back();
     }
-    for (size_t block : {1, 3, 7, 4096}) {
+    for (size_t block : {1U, 3U, 7U, 4096U}) {
       const Split multi = split_all(framed_format(kind.type), object, block);
       EXPECT_EQ(multi.framed, frames);
       EXPECT_EQ(multi.content, records);

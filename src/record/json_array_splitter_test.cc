@@ -23,7 +23,7 @@ DataFormat array_format() {
 TEST(JsonArraySplitter, CutsElementsOfEveryKind) {
   const std::string object =
       " [ {\"a\":[1,\"]\"]} ,\n\"x,\\\"]\\\\\", 12 ,-1.5e3,true,null,[[],{}],\"\"\t]\r\n ";
-  for (size_t block : {1, 2, 5, 4096}) {
+  for (size_t block : {1U, 2U, 5U, 4096U}) {
     const Split split = split_all(array_format(), object, block);
     EXPECT_EQ(split.error, "");
     EXPECT_THAT(split.framed, ElementsAre("{\"a\":[1,\"]\"]}", "\"x,\\\"]\\\\\"", "12", "-1.5e3",
@@ -36,7 +36,7 @@ TEST(JsonArraySplitter, CutsElementsOfEveryKind) {
 }
 
 TEST(JsonArraySplitter, TakesAnEmptyArrayAndAByteOrderMark) {
-  for (size_t block : {1, 4096}) {
+  for (size_t block : {1U, 4096U}) {
     for (const char* object : {"[]", " [\n] ", "\xEF\xBB\xBF[]\n"}) {
       const Split split = split_all(array_format(), object, block);
       EXPECT_THAT(split.framed, IsEmpty()) << object;
@@ -67,7 +67,7 @@ TEST(JsonArraySplitter, SaysWhereAnObjectIsNoArray) {
       {"[{\"a\":\"]}", "the object ends inside its JSON array, in what begins at byte 1"},
   };
   for (const BadCase& c : cases) {
-    for (size_t block : {1, 4096}) {
+    for (size_t block : {1U, 4096U}) {
       EXPECT_EQ(split_all(array_format(), c.object, block).error, c.error) << c.object;
     }
   }
