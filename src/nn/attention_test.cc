@@ -103,8 +103,8 @@ TEST(Attention, LongLengthsAgree) {
 
 TEST(Attention, EveryHeadWidthAgrees) {
   for (size_t d = 1; d <= 66; ++d) expect_equal_bits({19, 2, d});
-  for (const size_t d : {12U, 16U, 20U, 32U, 64U}) expect_equal_bits({35U, 3U, d});
-  for (const size_t d : {255U, 256U, 257U, 300U}) expect_equal_bits({18U, 1U, d});
+  for (const size_t d : {12U, 16U, 20U, 32U, 64U}) expect_equal_bits({35, 3, d});
+  for (const size_t d : {255U, 256U, 257U, 300U}) expect_equal_bits({18, 1, d});
 }
 
 TEST(Attention, FewQueriesEqualTheFirstOfAll) {

@@ -228,20 +228,20 @@ TEST(LinearInt8, EveryNumberOfColumnsAgrees) {
 
 TEST(LinearInt8, EveryNumberOfRowsAgrees) {
   for (size_t m = 1; m <= 2 * 14 + 1; ++m) {
-    for (const size_t n : {2U, 32U, 50U}) expect_equal_bits({m, 21U, n});
+    for (const size_t n : {2U, 32U, 50U}) expect_equal_bits({m, 21, n});
   }
 }
 
 TEST(LinearInt8, EveryDepthAgrees) {
   for (size_t k = 1; k <= 67; ++k) expect_equal_bits({15, k, 33});
   for (const size_t k : {383U, 384U, 385U, 767U, 768U, 769U, 772U, 1159U, 1541U}) {
-    for (const size_t n : {1U, 31U, 32U, 49U}) expect_equal_bits({7U, k, n});
+    for (const size_t n : {1U, 31U, 32U, 49U}) expect_equal_bits({7, k, n});
   }
 }
 
 TEST(LinearInt8, BlocksOfRowsAndColumnsAgree) {
-  for (const size_t m : {167U, 168U, 169U, 181U}) expect_equal_bits({m, 19U, 34U});
-  for (const size_t n : {255U, 256U, 257U, 271U, 529U}) expect_equal_bits({2U, 300U, n});
+  for (const size_t m : {167U, 168U, 169U, 181U}) expect_equal_bits({m, 19, 34});
+  for (const size_t n : {255U, 256U, 257U, 271U, 529U}) expect_equal_bits({2, 300, n});
 }
 
 TEST(LinearInt8, MisalignedPointersAgree) {

@@ -77,20 +77,20 @@ TEST(Linear, EveryNumberOfColumnsAgrees) {
 
 TEST(Linear, EveryNumberOfRowsAgrees) {
   for (size_t m = 1; m <= 2 * 14 + 1; ++m) {
-    for (const size_t n : {2U, 32U, 50U}) expect_equal_bits({m, 21U, n});
+    for (const size_t n : {2U, 32U, 50U}) expect_equal_bits({m, 21, n});
   }
 }
 
 TEST(Linear, EveryDepthAgrees) {
   for (size_t k = 1; k <= 35; ++k) expect_equal_bits({15, k, 33});
   for (const size_t k : {kBlockK - 1, kBlockK, kBlockK + 1, 2 * kBlockK, 3 * kBlockK + 7}) {
-    for (const size_t n : {1U, 31U, 32U, 49U}) expect_equal_bits({7U, k, n});
+    for (const size_t n : {1U, 31U, 32U, 49U}) expect_equal_bits({7, k, n});
   }
 }
 
 TEST(Linear, BlocksOfRowsAndColumnsAgree) {
-  for (const size_t m : {167U, 168U, 169U, 181U}) expect_equal_bits({m, 19U, 34U});
-  for (const size_t n : {767U, 768U, 769U, 785U, 1601U}) expect_equal_bits({2U, 300U, n});
+  for (const size_t m : {167U, 168U, 169U, 181U}) expect_equal_bits({m, 19, 34});
+  for (const size_t n : {767U, 768U, 769U, 785U, 1601U}) expect_equal_bits({2, 300, n});
 }
 
 TEST(Linear, MisalignedPointersAgree) {

@@ -52,7 +52,7 @@ std::string inference_id(std::string_view job, std::string_view time, std::strin
   std::string hex = Xxh3().field(job).field(time).field(object).field(std::to_string(record)).hex();
   hex[12] = '8';                  // the version
   hex[16] = "89ab"[hex[16] % 4];  // the variant
-  for (const size_t at : {8U, 13U, 18U, 23U}) hex.insert(at, 1U, '-');
+  for (const size_t at : {8U, 13U, 18U, 23U}) hex.insert(at, 1, '-');
   return hex;
 }
 

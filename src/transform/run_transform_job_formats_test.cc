@@ -105,14 +105,15 @@ TEST_F(Formats, FramesAreSentUnderMultiRecordAndNotUnderSingleRecord) {
 TEST_F(Formats, FramedObjectsGiveTheSameOutputWhateverTheParts) {
   std::string frames, expected;
   for (int i = 0; i < 200; ++i) {
-    const std::string data = "record-" + std::to_string(i) + std::string(i % 9, 'x');
+    const std::string data =
+        "record-" + std::to_string(i) + std::string(static_cast<size_t>(i % 9), 'x');
     frames += tf_record(data);
     expected += "<" + data + ">\n";
   }
   input_.put("a", frames);
   job_.format.split_type = SplitType::kTfRecord;
   job_.overwrite = true;
-  for (const uint64_t part_bytes : {1, 100, 1000, 1000000}) {
+  for (const uint64_t part_bytes : {1U, 100U, 1000U, 1000000U}) {
     job_.part_bytes = part_bytes;
     EXPECT_EQ(only_output(), expected) << part_bytes;
   }
@@ -125,7 +126,7 @@ TEST_F(Formats, ADamagedFrameIsNamedWithItsNumberAndByteInWhateverPart) {
   input_.put("a", frames);
   job_.format.split_type = SplitType::kTfRecord;
   job_.overwrite = true;
-  for (const uint64_t part_bytes : {50, 100000}) {
+  for (const uint64_t part_bytes : {50U, 100000U}) {
     job_.part_bytes = part_bytes;
     EXPECT_EQ(only_error(),
               "s3://in/a: record 13 (byte 300): the bytes of this TFRecord do not match their "
