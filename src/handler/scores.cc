@@ -11,8 +11,9 @@ namespace millrace::handler {
 
 namespace {
 
-// e^x within 1e-14: x = k ln 2 + r, |r| <= ln 2 / 2, Taylor series of e^r, times 2^k.
+// e^x within 1e-14, NaN of NaN: x = k ln 2 + r, |r| <= ln 2 / 2, Taylor series of e^r, times 2^k.
 double exponential(double x) {
+  if (x != x) return x;  // no integer is near it
   if (x > 700) return std::numeric_limits<double>::infinity();
   if (x < -700) return 0;
   const double scaled = x * 1.4426950408889634;

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <array>
+#include <limits>
 
 #include <cmath>
 
@@ -15,6 +17,16 @@ std::vector<float> scored(ScoreFunction function, const std::vector<float>& logi
   std::vector<float> scores(logits.size());
   apply_score_function(function, logits, scores.data());
   return scores;
+}
+
+TEST(Scores, ANumberThatIsNoneGivesNone) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::array<float, 2> logits = {1.0F, nan};
+  std::array<float, 2> scores = {};
+  for (const auto function : {ScoreFunction::kSoftmax, ScoreFunction::kSigmoid}) {
+    apply_score_function(function, logits, scores.data());
+    EXPECT_TRUE(std::isnan(scores[1]));
+  }
 }
 
 TEST(Scores, SoftmaxAgreesWithDoublePrecisionForAllMagnitudes) {
