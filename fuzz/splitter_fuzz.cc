@@ -77,8 +77,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   format.split_type = (data[0] & 4) != 0 ? record::SplitType::kNone : record::SplitType::kLine;
   format.csv.rfc4180 = (data[0] & 8) != 0;
   choose_split_type(data[0], &format);
-  // A limit below the header of a frame is none that anybody sets.
-  const uint64_t limit_min = record::is_framed(format.split_type) ? 16 : 1;
+  // A limit below the header of a frame, or below a byte order mark, is none that anybody sets.
+  const uint64_t limit_min = record::is_framed(format.split_type) ? 16 : 4;
   const uint64_t limit = (data[0] & 16) != 0 ? limit_min + data[2] : size + 16;
 
   const Cut whole = cut(format, object, size, limit);

@@ -313,8 +313,9 @@ def check_all(driver, data, work, long, only):
             continue
         comparison = Comparison(driver, name, folder, reference)
         comparison.check(texts)
-        # The vocabulary's other form has had every code point already.
-        every = 100 if long and name in SECOND_FORMS else 1
+        # The vocabulary's other form has had every code point already; a setting of the normaliser
+        # looks at a code point as a member of few classes.
+        every = 100 if long and name in SECOND_FORMS else 10 if long and "=" in name else 1
         comparison.check(points[::every])
         comparison.check(inside[::every])
         comparison.check(generated)
