@@ -49,6 +49,9 @@ constexpr size_t kPartsAheadMax = 1024;
 constexpr int kProgressIntervalMs = 200;
 // Up to so many outputs are looked up one by one before a job starts; for more, listing is cheaper.
 constexpr size_t kStatOutputsMax = 16;
+// How much of a refused record its line in the errors file, or its placeholder, holds: any record
+// that a person would mend and send again.
+constexpr size_t kErrorRecordBytesMax = 1 * kMiB;
 // How much of a record an error message quotes.
 constexpr size_t kErrorExcerptBytesMax = 120;
 

@@ -66,6 +66,12 @@ std::vector<JobOption> make_table() {
       {"ALLOW_EMPTY", "", "No input object at all is no error"},
       {"PRECISION", "fp32|bf16|int8", "Arithmetic of the native model (default: fp32)"},
       {"IF_EXISTS", "fail|overwrite", "What to do when an output exists already (default: fail)"},
+      {"ON_RECORD_ERROR", "fail|record|drop",
+       "A record that is bad input: fail its object (default), record it in <output>.errors.jsonl "
+       "with a placeholder in its place, or drop it from the output"},
+      {"ERROR_THRESHOLD", "N|P%",
+       "With record or drop: an object with more than N refused records fails at once, with more "
+       "than P% of its records at its end"},
       {"JOB_NAME", "NAME", "Names the job and its work area (default: derived from the settings)"},
       {"PART_BYTES", "N",
        "Bytes of a large object that are worked on as one part (default: 8 MiB)"},

@@ -69,6 +69,8 @@ std::string settings_digest(const JobSettings& settings, const record::DataForma
                   static_cast<int>(format.csv.delimiter), format.max_payload_bytes));
   digest.field(fmt::format("{} {} {}", static_cast<int>(format.compression_type),
                            static_cast<int>(format.encoding), format.csv.byte_order_mark));
+  digest.field(fmt::format("{} {}", static_cast<int>(settings.record_errors.on),
+                           settings.record_errors.text));
   for (const auto& [name, value] : settings.native) digest.field(name).field(value);
   return digest.hex();
 }
@@ -217,6 +219,7 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   job.max_concurrent_transforms = settings.max_concurrent_transforms.value_or(1);
   job.part_bytes = settings.part_bytes;
   job.overwrite = settings.overwrite;
+  job.record_errors = settings.record_errors;
   job.feeders = feeders_of(settings.threads, job, traits);
   job.objects = std::move(plan.objects);
   job.settings_digest = settings_digest(settings, format, traits.identity);

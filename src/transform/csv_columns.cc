@@ -38,6 +38,7 @@ Result<std::string> output_header_line(const record::CsvHeader& header, const Tr
 Result<CsvColumns> resolve_csv_columns(const record::CsvHeader& header, const TransformJob& job,
                                        const handler::HandlerTraits& traits) {
   CsvColumns columns;
+  columns.input_columns = static_cast<uint32_t>(header.names.size());
   if (!job.text_column.empty()) {
     MR_ASSIGN(columns.text_column, record::find_csv_column(header, job.text_column));
   }

@@ -14,7 +14,8 @@ namespace millrace::transform {
 
 struct CsvColumns {
   std::optional<uint32_t> text_column;
-  std::string output_header;  // with its line end; "": none
+  std::optional<uint32_t> input_columns;  // how many the header names
+  std::string output_header;              // with its line end; "": none
 };
 
 // bad_input where the header lacks the text column, or has a column already that joining the

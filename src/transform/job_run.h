@@ -15,6 +15,7 @@
 #include "transform/part_queue.h"
 #include "transform/progress.h"
 #include "transform/transform_job.h"
+#include "transform/transform_part.h"
 #include "transform/work_area.h"
 
 namespace millrace::transform {
@@ -39,7 +40,7 @@ class JobRun {
   // A lane.
   void work();
   Result<PartResult> transform(const PartTask& task);
-  Result<PartResult> transform_to(store::ObjectWriter& out, const PartTask& task);
+  Result<PartResult> transform_to(const PartOutput& out, const PartTask& task);
   Result<PartResult> transform_whole(const PartTask& task);
   Result<PartResult> transform_staged(const PartTask& task);
   std::optional<PartResult> take_staged(const PartTask& task, const std::string& name);
@@ -49,9 +50,15 @@ class JobRun {
   Status assemble(ObjectRun& object);
   Result<std::unique_ptr<store::ObjectWriter>> create_output(const PlannedObject& planned,
                                                              uint64_t expected_size);
-  Status commit(const PlannedObject& planned, store::ObjectWriter& writer);
+  Result<std::unique_ptr<store::ObjectWriter>> create_errors(const PlannedObject& planned);
+  store::WriteOptions write_options(const PlannedObject& planned);
+  bool is_ours(const PlannedObject& planned) const;
+  Status commit(ObjectRun& object, const PartResult& result, store::ObjectWriter& writer,
+                ErrorsFile& errors);
+  Status remove_stale_errors(const PlannedObject& planned);
   void remember_commit(const ObjectRun& object);
-  void fail_object(size_t index, const Error& error);
+  void fail_object(size_t index, const Error& error, uint64_t refused = 0);
+  uint64_t refused_in(const ObjectRun& object, const Error& error) const;
 
   std::string staged_name(const ObjectRun& object, uint32_t part) const;
   int lanes() const;

@@ -10,14 +10,15 @@ namespace millrace::transform {
 
 Result<RecordStream> RecordStream::open(store::ObjectStore& store, const store::ObjectInfo& object,
                                         const Part& part, const record::DataFormat& format,
-                                        const CancelToken& cancel, record::Checksums checksums) {
+                                        const CancelToken& cancel, record::BadRecords bad_records,
+                                        record::Checksums checksums) {
   MR_ASSIGN(auto reader, store.open(object, part.offset, part.length));
   if (!record::is_decoded(format)) {
-    return RecordStream(std::move(reader), part, format, cancel, checksums);
+    return RecordStream(std::move(reader), part, format, cancel, bad_records, checksums);
   }
   auto decoding = std::make_unique<DecodingReader>(std::move(reader), format);
   DecodingReader* const seen = decoding.get();
-  RecordStream stream(std::move(decoding), part, format, cancel, checksums);
+  RecordStream stream(std::move(decoding), part, format, cancel, bad_records, checksums);
   stream.decoding_ = seen;
   stream.block_.resize(limits::kReadBlockBytes);
   return stream;
@@ -25,10 +26,11 @@ Result<RecordStream> RecordStream::open(store::ObjectStore& store, const store::
 
 RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
                            const record::DataFormat& format, CancelToken cancel,
-                           record::Checksums checksums)
+                           record::BadRecords bad_records, record::Checksums checksums)
     : reader_(std::move(reader)),
       format_(&format),
       cancel_(std::move(cancel)),
+      bad_records_(bad_records),
       checksums_(checksums),
       // One byte more than the range, so that the read which ends a small object is not full and
       // the block need not be larger than the object.
@@ -40,7 +42,7 @@ RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Pa
 void RecordStream::start_at(uint64_t offset) {
   // A record larger than the payload is refused in next(), which can say so.
   const uint64_t record_bytes_max = std::max(limits::kPayloadBytesMax, format_->max_payload_bytes);
-  splitter_ = record::make_splitter(*format_, offset, record_bytes_max, checksums_);
+  splitter_ = record::make_splitter(*format_, offset, record_bytes_max, bad_records_, checksums_);
 }
 
 Result<record::CsvHeader> RecordStream::take_header() {
@@ -70,14 +72,8 @@ Result<bool> RecordStream::next(record::Record* record) {
     if (finished_) return false;
     MR_TRY(read_more());
   }
-  const uint64_t size = record->framed.size();
-  if (format_->max_payload_bytes != 0 && size > format_->max_payload_bytes) {
-    return fail(bad_input(record_name(*format_, next_record_, record->offset) + ": it has " +
-                          std::to_string(size) + " bytes, more than the " +
-                          std::to_string(format_->max_payload_bytes) +
-                          " that MaxPayloadInMB allows"));
-  }
-  if (!record->problem.empty()) {
+  refuse_if_too_large(record);
+  if (!record->problem.empty() && bad_records_ == record::BadRecords::kFail) {
     return fail(bad_input(record_name(*format_, next_record_, record->offset) + ": " +
                           std::string(record->problem)));
   }
@@ -88,6 +84,15 @@ Result<bool> RecordStream::next(record::Record* record) {
 std::optional<uint64_t> RecordStream::take_source_bytes() {
   if (decoding_ == nullptr) return std::nullopt;
   return decoding_->source_bytes() - std::exchange(source_bytes_, decoding_->source_bytes());
+}
+
+void RecordStream::refuse_if_too_large(record::Record* record) {
+  const uint64_t size = record->framed.size();
+  if (!record->problem.empty() || format_->max_payload_bytes == 0) return;
+  if (size <= format_->max_payload_bytes) return;
+  problem_ = "it has " + std::to_string(size) + " bytes, more than the " +
+             std::to_string(format_->max_payload_bytes) + " that MaxPayloadInMB allows";
+  record->problem = problem_;
 }
 
 Status RecordStream::read_more() {

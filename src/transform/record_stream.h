@@ -21,15 +21,16 @@ class RecordStream {
   // `part` gives the range and the number of its first record. `format` outlives the stream.
   static Result<RecordStream> open(store::ObjectStore& store, const store::ObjectInfo& object,
                                    const Part& part, const record::DataFormat& format,
-                                   const CancelToken& cancel,
+                                   const CancelToken& cancel, record::BadRecords bad_records,
                                    record::Checksums checksums = record::Checksums::kVerify);
 
   // Takes the object's CSV header; the records then start after it.
   // REQUIRES: the range begins at 0 and nothing was taken yet.
   Result<record::CsvHeader> take_header();
 
-  // False: the end. The record is valid until the next call. A record that is larger than the
-  // payload may be is bad_input, and so is one whose checksum is wrong.
+  // False: the end. The record is valid until the next call. A record that cannot be used, as one
+  // that is larger than the payload may be or whose checksum is wrong, is bad_input, or under
+  // BadRecords::kGive a record with its problem.
   Result<bool> next(record::Record* record);
 
   // Number of the record that next() would give, counted from 0.
@@ -41,16 +42,20 @@ class RecordStream {
 
  private:
   RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
-               const record::DataFormat& format, CancelToken cancel, record::Checksums checksums);
+               const record::DataFormat& format, CancelToken cancel,
+               record::BadRecords bad_records, record::Checksums checksums);
   void start_at(uint64_t offset);
   Status read_more();
   Error at_next_record(Error error) const;
+  void refuse_if_too_large(record::Record* record);
 
   std::unique_ptr<store::ObjectReader> reader_;
   DecodingReader* decoding_ = nullptr;  // reader_, where the object is decoded
   uint64_t source_bytes_ = 0;           // told by take_source_bytes()
   const record::DataFormat* format_;
   CancelToken cancel_;
+  record::BadRecords bad_records_;
+  std::string problem_;  // of the record that was given
   record::Checksums checksums_;
   std::unique_ptr<record::Splitter> splitter_;
   std::string block_;

@@ -41,6 +41,7 @@ RequestStream::RequestStream(RecordStream& records, const record::DataFormat& fo
       mini_batches_(format, records.next_record()) {}
 
 Result<Request> RequestStream::next() {
+  if (bad_) return *std::exchange(bad_, std::nullopt);
   record::Record record;
   while (!ended_) {
     Result<bool> found = records_.next(&record);
@@ -48,6 +49,14 @@ Result<Request> RequestStream::next() {
       ended_ = true;
       if (!found) end_ = fail(std::move(found).error());
       break;
+    }
+    if (!record.problem.empty()) {
+      Request bad = take_bad(record);
+      Request before = take();
+      batcher_.skip();
+      if (before.empty()) return bad;
+      bad_ = std::move(bad);
+      return before;
     }
     begins_.push_back(mini_batches_.begins(record.framed.size()));
     offsets_.push_back(record.offset);
@@ -57,6 +66,20 @@ Result<Request> RequestStream::next() {
   Request rest = take();
   if (rest.empty() && !end_) return fail(end_.error());
   return rest;
+}
+
+// A request that is no mini-batch: it only carries the record to its place in the output.
+Request RequestStream::take_bad(const record::Record& record) {
+  Request bad;
+  bad.problem = record.problem;
+  bad.batch.body = record.content;
+  bad.batch.records = {{0, static_cast<uint32_t>(record.content.size())}};
+  bad.batch.first_record = records_.next_record() - 1;
+  bad.batch.offset = record.offset;
+  bad.source_bytes = records_.take_source_bytes().value_or(record.framed.size());
+  bad.offsets = {record.offset};
+  bad.begins = {mini_batches_.begins(record.framed.size())};
+  return bad;
 }
 
 Request RequestStream::take() {

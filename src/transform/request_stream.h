@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -18,6 +20,8 @@ struct Request {
   std::vector<uint64_t> offsets;  // of each record, in the object
   uint64_t source_bytes = 0;      // of the object as it is stored, for the progress
   std::vector<bool> begins;       // for each record: it begins a declared mini-batch
+  // Not empty: why the one record in it cannot be used, and is not sent.
+  std::string problem;
 
   bool empty() const { return batch.empty(); }
 };
@@ -34,12 +38,14 @@ class RequestStream {
 
  private:
   Request take();
+  Request take_bad(const record::Record& record);
 
   RecordStream& records_;
   record::Batcher batcher_;
   MiniBatches mini_batches_;
   std::vector<uint64_t> offsets_;  // of the records that the batcher holds
   std::vector<bool> begins_;
+  std::optional<Request> bad_;  // comes after what the batcher holds
   bool ended_ = false;
   Status end_;
 };

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "transform/job_run.h"
+#include "transform/refusals.h"
 #include "transform/transform_job.h"
 #include "transform/work_area.h"
 
@@ -23,8 +24,12 @@ Status refuse_outputs_over_inputs(const TransformJob& job, const store::ObjectSt
   std::unordered_set<std::string> inputs;
   for (const PlannedObject& object : job.objects) inputs.insert(input.describe(object.input.key));
   for (const PlannedObject& object : job.objects) {
-    std::string name = output.describe(object.output_key);
-    if (inputs.contains(name)) {
+    std::vector<std::string> names = {output.describe(object.output_key)};
+    if (job.record_errors.keep_going()) {
+      names.push_back(output.describe(errors_key(object.output_key)));
+    }
+    for (const std::string& name : names) {
+      if (!inputs.contains(name)) continue;
       return fail(invalid_argument("the output " + name + " is also an input of the job"));
     }
   }
@@ -77,9 +82,15 @@ Status list_outputs(const std::vector<std::string_view>& keys, store::ObjectStor
 Status refuse_existing_outputs(const TransformJob& job, store::ObjectStore& output,
                                const JournalState& earlier) {
   if (job.overwrite) return {};
+  std::vector<std::string> error_files;
+  if (job.record_errors.keep_going()) error_files.reserve(job.objects.size());
   std::vector<std::string_view> keys;
   for (const PlannedObject& object : job.objects) {
-    if (!is_ours(earlier, job, object.output_key)) keys.push_back(object.output_key);
+    if (is_ours(earlier, job, object.output_key)) continue;
+    keys.push_back(object.output_key);
+    if (job.record_errors.keep_going()) {
+      keys.push_back(error_files.emplace_back(errors_key(object.output_key)));
+    }
   }
   if (keys.empty()) return {};
   std::sort(keys.begin(), keys.end());

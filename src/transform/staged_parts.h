@@ -43,6 +43,7 @@ class StagedParts {
 
   // Appends the staged bytes to `out`, a block at a time.
   Status copy(const std::string& name, store::ObjectWriter& out) const;
+  // Nothing where the part has none.
   Status copy_errors(const std::string& name, store::ObjectWriter& out) const;
 
   void remove(const std::string& name) const;  // none there: fine

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "base/result.h"
 #include "handler/inference_handler.h"
 #include "record/format.h"
+#include "record/splitter.h"
 #include "store/object_store.h"
 
 namespace millrace::transform {
@@ -20,6 +22,21 @@ namespace millrace::transform {
 struct PlannedObject {
   store::ObjectInfo input;
   std::string output_key;
+};
+
+// What becomes of a record that is bad input. Time-outs, lost connections and errors of a store or
+// of the model are none of a record's: they fail the object.
+struct RecordErrorRules {
+  enum class On { kFail, kRecord, kDrop } on = On::kFail;
+  // At most so many in one object; more fail it. At most one of the two is set.
+  std::optional<uint64_t> count_max;  // at once
+  std::optional<double> percent_max;  // of its records, judged at its end
+  std::string text;                   // the threshold as the user gave it
+
+  bool keep_going() const { return on != On::kFail; }
+  record::BadRecords bad_records() const {
+    return keep_going() ? record::BadRecords::kGive : record::BadRecords::kFail;
+  }
 };
 
 struct TransformJob {
@@ -30,6 +47,7 @@ struct TransformJob {
   std::string result_prefix;  // for messages about clashing column names
   uint32_t max_concurrent_transforms = 1;
   uint64_t part_bytes = 0;
+  RecordErrorRules record_errors;
   bool overwrite = false;  // outputs that exist: replace (the API) or fail before work starts (CLI)
   int feeders = 2;         // parts that are worked on at one time
   std::vector<PlannedObject> objects;
@@ -42,6 +60,7 @@ struct ObjectReport {
   std::string input;   // as the store describes it
   std::string output;  // likewise; empty: not written
   uint64_t records = 0;
+  uint64_t failed_records = 0;  // of them, in a committed output
   uint64_t bytes_in = 0;
   double seconds = 0;
   // Empty: committed. "object: record 7 (byte 812): cause"; how records are named: part.h.
@@ -53,7 +72,7 @@ struct JobReport {
   std::vector<ObjectReport> objects;
   uint64_t records = 0;
   uint64_t failed_objects = 0;
-  uint64_t failed_records = 0;  // records that were refused and made their object fail
+  uint64_t failed_records = 0;  // records that were refused, also those that failed their object
   // Of `records`, those that an earlier run of the job had done: nothing was computed again.
   uint64_t resumed_records = 0;
   handler::InvokeCounts counts;
@@ -64,6 +83,7 @@ struct JobReport {
 struct Progress {
   uint64_t objects_done = 0, objects_failed = 0, objects_total = 0;
   uint64_t records_done = 0;
+  uint64_t records_failed = 0;               // of them: refused, and costing only themselves
   uint64_t records_total = 0;                // as far as scanned
   bool records_total_exact = false;          // false: "at least"
   uint64_t bytes_done = 0, bytes_total = 0;  // of input; for the ETA

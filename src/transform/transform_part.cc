@@ -14,7 +14,7 @@ namespace {
 // The object's first part starts with the CSV header, if there is one; later parts were told.
 Result<CsvColumns> take_columns(const PartContext& context, const Part& part,
                                 RecordStream& records) {
-  if (part.index > 0) return CsvColumns{part.text_column, ""};
+  if (part.index > 0) return CsvColumns{part.text_column, part.input_columns, ""};
   CsvColumns columns;
   if (has_csv_header(context.job.format)) {
     MR_ASSIGN(const record::CsvHeader header, records.take_header());
@@ -43,14 +43,15 @@ Status check_records(const Part& part, uint64_t records) {
 }  // namespace
 
 Result<PartResult> transform_part(const PartContext& context, const Part& part,
-                                  store::ObjectWriter& out) {
-  MR_ASSIGN(RecordStream records, RecordStream::open(context.input, context.object, part,
-                                                     context.job.format, context.cancel));
+                                  const PartOutput& out) {
+  MR_ASSIGN(RecordStream records,
+            RecordStream::open(context.input, context.object, part, context.job.format,
+                               context.cancel, context.job.record_errors.bad_records()));
   MR_ASSIGN(const CsvColumns columns, take_columns(context, part, records));
 
   // From here on records can be read, and nothing but a record can be wrong.
   RequestStream requests(records, context.job.format, context.handler.traits());
-  ReplyQueue replies(context, columns.text_column, out);
+  ReplyQueue replies(context, part, columns, out);
   if (part.index == 0) MR_TRY(replies.begin(columns.output_header));
   uint64_t bytes = 0;
   Status read;
@@ -71,7 +72,9 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
   MR_TRY(check_records(part, replies.result().records));
   MR_TRY(replies.end(part.last));
   count_the_rest(context, part, bytes);
-  return replies.result();
+  PartResult result = replies.result();
+  result.error_bytes = out.errors.bytes();
+  return result;
 }
 
 }  // namespace millrace::transform
