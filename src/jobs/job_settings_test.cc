@@ -149,8 +149,6 @@ TEST(CheckFormat, SaysWhatDoesNotGoTogether) {
       "");
 }
 
-}
-
 TEST(CheckSettings, AnErrorThresholdIsANumberOrAShare) {
   Settings settings;
   settings["ON_RECORD_ERROR"] = {"record", "--on-record-error"};

@@ -79,7 +79,9 @@ TEST_F(JobErrors, APlaceholderStandsForEachBadRecordWhateverThePartsAndTheModel)
                                  : R"({"error":{"code":"bad_input","message":"400: it is bad"}})") +
                               std::string("\n")))
           << part_bytes << alone;
-      if (alone && !errors.empty()) EXPECT_EQ(outputs.at("out/a.out.errors.jsonl"), errors);
+      if (alone && !errors.empty()) {
+        EXPECT_EQ(outputs.at("out/a.out.errors.jsonl"), errors);
+      }
       if (alone) errors = outputs.at("out/a.out.errors.jsonl");
     }
   }
