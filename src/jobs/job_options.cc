@@ -20,6 +20,19 @@ constexpr std::array<std::string_view, 5> kOtherVariables = {
     "MILLRACE_OPTIONS", "MILLRACE_MODELS_DIR", "MILLRACE_BIN", "MILLRACE_VERSITYGW",
     "MILLRACE_DEV_CACHE"};
 
+// What becomes of records that cannot be answered.
+const std::vector<JobOption>& record_error_options() {
+  static const std::vector<JobOption> options = {
+      {"ON_RECORD_ERROR", "fail|record|drop",
+       "A record that is bad input: fail its object (default), record it in <output>.errors.jsonl "
+       "with a placeholder in its place, or drop it from the output"},
+      {"ERROR_THRESHOLD", "N|P%",
+       "With record or drop: an object with more than N refused records fails at once, with more "
+       "than P% of its records at its end"},
+  };
+  return options;
+}
+
 std::vector<JobOption> make_table() {
   std::vector<JobOption> table = {
       {"MODEL", "MODEL",
@@ -66,12 +79,6 @@ std::vector<JobOption> make_table() {
       {"ALLOW_EMPTY", "", "No input object at all is no error"},
       {"PRECISION", "fp32|bf16|int8", "Arithmetic of the native model (default: fp32)"},
       {"IF_EXISTS", "fail|overwrite", "What to do when an output exists already (default: fail)"},
-      {"ON_RECORD_ERROR", "fail|record|drop",
-       "A record that is bad input: fail its object (default), record it in <output>.errors.jsonl "
-       "with a placeholder in its place, or drop it from the output"},
-      {"ERROR_THRESHOLD", "N|P%",
-       "With record or drop: an object with more than N refused records fails at once, with more "
-       "than P% of its records at its end"},
       {"JOB_NAME", "NAME", "Names the job and its work area (default: derived from the settings)"},
       {"PART_BYTES", "N",
        "Bytes of a large object that are worked on as one part (default: 8 MiB)"},
@@ -90,6 +97,7 @@ std::vector<JobOption> make_table() {
       {"REGION", "NAME", "AWS region for S3", true},
       {"ENDPOINT_URL", "URL", "S3 endpoint (any S3-compatible server)", true},
   };
+  table.insert(table.end(), record_error_options().begin(), record_error_options().end());
   for (const auto& option : handler::native_option_help()) {
     table.push_back({option_of_native(option.name), option.values, option.help, false});
   }

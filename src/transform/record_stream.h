@@ -42,8 +42,8 @@ class RecordStream {
 
  private:
   RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
-               const record::DataFormat& format, CancelToken cancel,
-               record::BadRecords bad_records, record::Checksums checksums);
+               const record::DataFormat& format, CancelToken cancel, record::BadRecords bad_records,
+               record::Checksums checksums);
   void start_at(uint64_t offset);
   Status read_more();
   Error at_next_record(Error error) const;

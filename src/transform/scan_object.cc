@@ -53,9 +53,9 @@ class Scan {
 
  private:
   Status find_parts(store::ObjectStore& store, const CancelToken& cancel) {
-    MR_ASSIGN(RecordStream records, RecordStream::open(store, object_, whole_, job_.format, cancel,
-                                                       job_.record_errors.bad_records(),
-                                                       record::Checksums::kIgnore));
+    MR_ASSIGN(RecordStream records,
+              RecordStream::open(store, object_, whole_, job_.format, cancel,
+                                 job_.record_errors.bad_records(), record::Checksums::kIgnore));
     if (has_csv_header(job_.format)) {
       MR_ASSIGN(const record::CsvHeader header, records.take_header());
       MR_ASSIGN(const CsvColumns columns, resolve_csv_columns(header, job_, traits_));
