@@ -62,6 +62,9 @@ constexpr int64_t kParquetRowGroupBytesMax = 64 * kMiB;
 // Output is compressed in blocks of this size, whatever pieces it comes in: the compressed bytes
 // then depend on nothing else. Large enough that a block's cost does not show.
 constexpr size_t kCompressBlockBytes = 256 * 1024;
+// How much of a refused record its line in the errors file, or its placeholder, holds: any record
+// that a person would mend and send again.
+constexpr size_t kErrorRecordBytesMax = 1 * kMiB;
 // How much of a record an error message quotes.
 constexpr size_t kErrorExcerptBytesMax = 120;
 

@@ -85,6 +85,16 @@ const std::vector<JobOption> kMachineOptions = {
     {"ENDPOINT_URL", "URL", "S3 endpoint (any S3-compatible server)", true},
 };
 
+// What becomes of records that cannot be answered.
+const std::vector<JobOption> kRecordErrorOptions = {
+    {"ON_RECORD_ERROR", "fail|record|drop",
+     "A record that is bad input: fail its object (default), record it in <output>.errors.jsonl "
+     "with a placeholder in its place, or drop it from the output"},
+    {"ERROR_THRESHOLD", "N|P%",
+     "With record or drop: an object with more than N refused records fails at once, with more "
+     "than P% of its records at its end"},
+};
+
 std::vector<JobOption> make_table() {
   std::vector<JobOption> table = {
       {"MODEL", "MODEL",
@@ -121,7 +131,8 @@ std::vector<JobOption> make_table() {
       {"PART_BYTES", "N",
        "Bytes of a large object that are worked on as one part (default: 8 MiB)"},
   };
-  for (const auto* more : {&kServerOptions, &kFilterOptions, &kOutputOptions, &kMachineOptions}) {
+  for (const auto* more : {&kServerOptions, &kFilterOptions, &kRecordErrorOptions, &kOutputOptions,
+                           &kMachineOptions}) {
     table.insert(table.end(), more->begin(), more->end());
   }
   for (const auto& option : handler::native_option_help()) {

@@ -176,6 +176,37 @@ void take_output_form(const Settings& settings, Checker* check, JobSettings* out
   }
 }
 
+// "N", or "P%" with up to a few decimals. False: it is neither.
+bool parse_threshold(std::string_view text, transform::RecordErrorRules* rules) {
+  rules->text = text;
+  const bool percent = text.ends_with('%');
+  if (percent) text.remove_suffix(1);
+  if (text.empty() || text.find_first_not_of(percent ? "0123456789." : "0123456789") != text.npos) {
+    return false;
+  }
+  const char* const end = text.data() + text.size();
+  if (!percent) {
+    return std::from_chars(text.data(), end, rules->count_max.emplace()).ec == std::errc();
+  }
+  double& value = rules->percent_max.emplace();
+  const auto [stop, code] = std::from_chars(text.data(), end, value);
+  return code == std::errc() && stop == end && value >= 0 && value <= 100;
+}
+
+void take_record_errors(const Settings& settings, Checker* check,
+                        transform::RecordErrorRules* rules) {
+  using On = transform::RecordErrorRules::On;
+  const std::string on = check->one_of("ON_RECORD_ERROR", "fail", {"fail", "record", "drop"});
+  rules->on = on == "record" ? On::kRecord : on == "drop" ? On::kDrop : On::kFail;
+  const auto threshold = settings.find("ERROR_THRESHOLD");
+  if (threshold == settings.end()) return;
+  if (!rules->keep_going()) {
+    check->reject(threshold->second, "it together with --on-record-error record or drop");
+  } else if (!parse_threshold(threshold->second.value, rules)) {
+    check->reject(threshold->second, "a number of records, or per cent of them (0% to 100%)");
+  }
+}
+
 void take_native(const Settings& settings, JobSettings* out) {
   for (const auto& option : handler::native_option_help()) {
     const auto found = settings.find(option_of_native(option.name));
@@ -246,6 +277,7 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
   take_output_form(settings, &check, &out);
   out.precision = check.one_of("PRECISION", "fp32", {"fp32", "bf16", "int8"});
   out.overwrite = check.one_of("IF_EXISTS", "fail", {"fail", "overwrite"}) == "overwrite";
+  take_record_errors(settings, &check, &out.record_errors);
   out.job_name = check.text("JOB_NAME");
   if (!out.job_name.empty() && !is_job_name(out.job_name)) {
     check.reject(settings.at("JOB_NAME"),

@@ -10,6 +10,7 @@
 #include "jobs/job_options.h"
 #include "record/compressor.h"
 #include "record/format.h"
+#include "transform/transform_job.h"
 
 namespace millrace::jobs {
 
@@ -62,6 +63,7 @@ struct JobSettings {
 
   std::string precision = "fp32";
   bool overwrite = false;
+  transform::RecordErrorRules record_errors;
   std::string job_name;  // "": derived
   uint64_t part_bytes = 0;
   int threads = 1;

@@ -149,6 +149,27 @@ TEST(CheckFormat, SaysWhatDoesNotGoTogether) {
       "");
 }
 
+TEST(CheckSettings, AnErrorThresholdIsANumberOrAShare) {
+  Settings settings;
+  settings["ON_RECORD_ERROR"] = {"record", "--on-record-error"};
+  const auto rules = [&](const char* text) {
+    settings["ERROR_THRESHOLD"] = {text, "--error-threshold"};
+    return check_settings(settings, 1);
+  };
+  EXPECT_EQ(rules("0")->record_errors.count_max, 0U);
+  EXPECT_EQ(rules("12")->record_errors.count_max, 12U);
+  EXPECT_EQ(rules("0.5%")->record_errors.percent_max, 0.5);
+  EXPECT_EQ(rules("100%")->record_errors.percent_max, 100.0);
+  for (const char* wrong :
+       {"", "%", "-1", "1e3", "101%", "1.2.3%", "0.5", "99999999999999999999"}) {
+    const auto refused = rules(wrong);
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_NE(refused.error().message.find("--error-threshold"), std::string::npos);
+  }
+  settings["ON_RECORD_ERROR"] = {"fail", "--on-record-error"};
+  EXPECT_FALSE(rules("5"));
+}
+
 TEST(InferFormat, FollowsTheNames) {
   const JobSettings settings = *checked({});
   const auto csv = infer_format(settings, {"a/x.csv", "y.CSV"});

@@ -76,6 +76,8 @@ std::string settings_digest(const JobSettings& settings, const record::DataForma
     digest.field(path->text).field(std::to_string(static_cast<int>(path->mode)));
   }
   if (settings.generate_inference_id) digest.field("inference ids");
+  digest.field(fmt::format("{} {}", static_cast<int>(settings.record_errors.on),
+                           settings.record_errors.text));
   for (const auto& [name, value] : settings.native) digest.field(name).field(value);
   return digest.hex();
 }
@@ -240,6 +242,7 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   job.overwrite = settings.overwrite;
   job.generate_inference_id = settings.generate_inference_id;
   job.kms_key_id = settings.kms_key_id;
+  job.record_errors = settings.record_errors;
   job.feeders = feeders_of(settings.threads, job, traits);
   job.objects = std::move(plan.objects);
   job.settings_digest = settings_digest(settings, format, traits.identity);

@@ -46,6 +46,9 @@ class Batcher {
   // before it are there for take().
   Result<bool> add(const Record& record);
 
+  // Passes over a record that is in no mini-batch. REQUIRES: all that was added has been taken.
+  void skip() { ++next_record_; }
+
   // The mini-batch that is complete or, at the end of the object, what is left (maybe empty()).
   MiniBatch take();
 

@@ -3,6 +3,8 @@
 // where a field begins, elsewhere it is a character like any other (as Python's csv reads it).
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "record/cutter.h"
 
 namespace millrace::record {
@@ -58,6 +60,18 @@ class CsvCutter final : public Cutter {
     scanned_ = 0;
     quoted_ = false;
     starts_object_ = starts_object_ && bytes == 0;
+  }
+
+  bool can_drop() const override { return true; }
+  size_t drop(std::string_view) override {
+    // Whether a quote opens a field is told by the byte before it.
+    const size_t bytes = scanned_ > 0 ? scanned_ - 1 : 0;
+    newlines_.shift(bytes);
+    quotes_.shift(bytes);
+    scanned_ -= bytes;
+    opened_ -= std::min(opened_, bytes);
+    starts_object_ = starts_object_ && bytes == 0;
+    return bytes;
   }
 
   std::string too_large_hint(uint64_t offset) const override {

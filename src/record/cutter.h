@@ -36,6 +36,11 @@ class Cutter {
   virtual std::string cause(uint64_t /*offset*/) const { return {}; }
   // The first `bytes` of `pending` are gone.
   virtual void taken(size_t bytes) = 0;
+  // Whether drop() can: else a record that cannot be used cannot be passed over either.
+  virtual bool can_drop() const { return false; }
+  // The record that `pending` begins with is not wanted and has not ended: how many of its first
+  // bytes the search for its end needs no more. They are gone then. REQUIRES: can_drop().
+  virtual size_t drop(std::string_view /*pending*/) { return 0; }
   // Why a record may have become too large, for the message; `offset` is the record's.
   virtual std::string too_large_hint(uint64_t /*offset*/) const { return {}; }
 };

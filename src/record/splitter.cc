@@ -57,12 +57,13 @@ ContentRule content_rule(const DataFormat& format, Checksums checksums) {
 class BufferedSplitter final : public Splitter {
  public:
   BufferedSplitter(std::unique_ptr<Cutter> cutter, ContentRule rule, uint64_t start_offset,
-                   uint64_t record_bytes_max)
+                   uint64_t record_bytes_max, BadRecords bad_records)
       : cutter_(std::move(cutter)),
         rule_(rule),
         offset_(start_offset),
         position_(start_offset),
-        record_bytes_max_(record_bytes_max) {
+        record_bytes_max_(record_bytes_max),
+        bad_records_(bad_records) {
     MR_CHECK(record_bytes_max > 0);
   }
 
@@ -78,21 +79,22 @@ class BufferedSplitter final : public Splitter {
 
   Result<bool> next(Record* record) override {
     if (failed_) return fail(*failed_);
+    if (skipping_ && !skip_rest()) return false;
     for (;;) {
       const std::string_view pending = std::string_view(buffer_).substr(begin_);
       size_t end = cutter_->find_end(pending, finished_);
       if (end == Cutter::kBroken) return stop(bad_input(cutter_->cause(offset_)));
       if (end == Cutter::kNotYet || (end > pending.size() && end <= record_bytes_max_)) {
-        if (pending.size() > record_bytes_max_) return too_large();
+        if (pending.size() > record_bytes_max_) return too_large(record);
         if (!finished_) return false;
         if (auto status = cutter_->check_end(pending, offset_); !status) {
-          return stop(std::move(status).error());
+          return give_bad(std::move(status).error(), pending, record);
         }
         end = pending.size();
       }
       const std::string_view framed = pending.substr(0, end);
       const bool is_record = cutter_->is_record(framed);
-      if (is_record && end > record_bytes_max_) return too_large();
+      if (is_record && end > record_bytes_max_) return too_large(record);
       if (is_record) {
         *record = make_record(framed);
         position_ = offset_ + end;
@@ -126,9 +128,40 @@ class BufferedSplitter final : public Splitter {
     }
   }
 
-  tl::unexpected<Error> too_large() {
-    return stop(bad_input(fmt::format("the record at byte {} is larger than {} bytes{}", offset_,
-                                      record_bytes_max_, cutter_->too_large_hint(offset_))));
+  Result<bool> too_large(Record* record) {
+    return give_bad(
+        bad_input(fmt::format("the record at byte {} is larger than {} bytes{}", offset_,
+                              record_bytes_max_, cutter_->too_large_hint(offset_))),
+        std::string_view(buffer_).substr(begin_, record_bytes_max_), record);
+  }
+
+  // The rest of the record goes by at the next call.
+  Result<bool> give_bad(Error error, std::string_view held, Record* record) {
+    if (bad_records_ == BadRecords::kFail || !cutter_->can_drop()) {
+      return stop(std::move(error));
+    }
+    problem_ = std::move(error.message);
+    skipping_ = true;
+    *record = {held, rule_.apply(held, offset_ == 0), offset_, problem_};
+    return true;
+  }
+
+  // False: more bytes are needed to see where the record ends.
+  bool skip_rest() {
+    const std::string_view pending = std::string_view(buffer_).substr(begin_);
+    const size_t end = cutter_->find_end(pending, finished_);
+    const bool ended = end != Cutter::kNotYet || finished_;
+    size_t bytes = end == Cutter::kNotYet ? pending.size() : end;
+    if (ended) {
+      cutter_->taken(bytes);
+    } else {
+      bytes = cutter_->drop(pending);
+    }
+    begin_ += bytes;
+    offset_ += bytes;
+    position_ = offset_;
+    skipping_ = !ended;
+    return ended;
   }
 
   tl::unexpected<Error> stop(Error error) { return fail(failed_.emplace(std::move(error))); }
@@ -140,7 +173,10 @@ class BufferedSplitter final : public Splitter {
   uint64_t offset_;   // of the same in the object
   uint64_t position_;
   const uint64_t record_bytes_max_;
+  const BadRecords bad_records_;
   bool finished_ = false;
+  bool skipping_ = false;  // `pending` begins inside a record that was given as bad
+  std::string problem_;    // of that one
   std::optional<Error> failed_;
 };
 
@@ -150,6 +186,8 @@ class WholeCutter final : public Cutter {
   size_t find_end(std::string_view, bool) override { return kNotYet; }
   bool is_record(std::string_view) override { return !taken_; }
   void taken(size_t) override { taken_ = true; }
+  bool can_drop() const override { return true; }
+  size_t drop(std::string_view pending) override { return pending.size(); }
 
  private:
   bool taken_ = false;
@@ -164,6 +202,11 @@ class LineCutter final : public Cutter {
   }
   bool is_record(std::string_view framed) override { return !framed.empty(); }
   void taken(size_t bytes) override { newlines_.shift(bytes); }
+  bool can_drop() const override { return true; }
+  size_t drop(std::string_view pending) override {
+    newlines_.shift(pending.size());
+    return pending.size();
+  }
 
  private:
   ByteFinder newlines_{'\n'};
@@ -192,10 +235,11 @@ std::unique_ptr<Cutter> make_cutter(const DataFormat& format, uint64_t start_off
 }  // namespace
 
 std::unique_ptr<Splitter> make_splitter(const DataFormat& format, uint64_t start_offset,
-                                        uint64_t record_bytes_max, Checksums checksums) {
+                                        uint64_t record_bytes_max, BadRecords bad_records,
+                                        Checksums checksums) {
   return std::make_unique<BufferedSplitter>(make_cutter(format, start_offset),
                                             content_rule(format, checksums), start_offset,
-                                            record_bytes_max);
+                                            record_bytes_max, bad_records);
 }
 
 }  // namespace millrace::record

@@ -19,9 +19,14 @@ struct Record {
   // Without it (one '\n'; in CSV and JSON Lines also '\r' before it).
   std::string_view content;
   uint64_t offset = 0;  // in the object, where line end or frame are always counted
-  // Not empty: why this is no record that could be used (a wrong checksum).
+  // Not empty: why this is no record that could be used (a wrong checksum, too large);
+  // `framed` is then as much of it as is held.
   std::string_view problem = {};
 };
+
+// What becomes of a record that cannot be used (too large, a quote that is not closed) although the
+// one after it can be found.
+enum class BadRecords { kFail, kGive };
 
 class Splitter {
  public:
@@ -31,7 +36,8 @@ class Splitter {
   // No more bytes will come: what remains is the last record.
   virtual void finish() = 0;
   // Takes the next whole record. False: feed more, or, after finish(), the end. A record larger
-  // than `record_bytes_max` is bad_input as soon as that is known (the whole of it is never held).
+  // than `record_bytes_max` is bad_input as soon as that is known (the whole of it is never held);
+  // under BadRecords::kGive it is given with its problem where the splitter can go on after it.
   virtual Result<bool> next(Record* record) = 0;
   // Bytes of the object taken by records so far: where a part that starts at the next record
   // begins.
@@ -44,6 +50,7 @@ enum class Checksums { kVerify, kIgnore };
 // `start_offset`: where in the object the first byte fed lies (a part's start).
 std::unique_ptr<Splitter> make_splitter(const DataFormat& format, uint64_t start_offset,
                                         uint64_t record_bytes_max,
+                                        BadRecords bad_records = BadRecords::kFail,
                                         Checksums checksums = Checksums::kVerify);
 
 }  // namespace millrace::record

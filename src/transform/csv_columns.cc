@@ -86,6 +86,7 @@ Result<std::string> output_header_line(const record::CsvHeader& header, const Tr
 Result<CsvColumns> resolve_csv_columns(const record::CsvHeader& header, const TransformJob& job,
                                        const handler::HandlerTraits& traits) {
   CsvColumns columns;
+  columns.input_columns = static_cast<uint32_t>(header.names.size());
   const auto filters = std::make_shared<Filters>(job.format);
   MR_TRY(resolve_sent(header, job, filters.get(), &columns));
   MR_ASSIGN(std::string line, output_header_line(header, job, traits));

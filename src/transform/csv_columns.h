@@ -15,8 +15,9 @@
 namespace millrace::transform {
 
 struct CsvColumns {
-  std::optional<uint32_t> text_column;  // in the records as they are sent
-  std::string output_header;            // with its line end; "": none
+  std::optional<uint32_t> text_column;    // in the records as they are sent
+  std::optional<uint32_t> input_columns;  // how many the header names
+  std::string output_header;              // with its line end; "": none
   std::shared_ptr<const Filters> filters;
 };
 

@@ -100,7 +100,7 @@ void JobRun::plan_parts() {
 
 void JobRun::plan_object(size_t index) {
   const PlannedObject& planned = job_.objects[index];
-  auto object = std::make_shared<ObjectRun>(index, planned, cancel_);
+  auto object = std::make_shared<ObjectRun>(index, planned, job_.record_errors, cancel_);
   auto emit = [&](Part part) {
     const bool wanted = !cancel_.cancelled() && !object->is_needless(part.index);
     counters_.records_found += part.records.value_or(0);
@@ -132,9 +132,11 @@ bool JobRun::was_done_earlier(size_t index) {
   if (then.input_etag != planned.input.etag || then.input_etag.empty()) return false;
   const Result<store::ObjectInfo> now = output_.stat(planned.output_key);
   if (!now || now->size != then.output_size || now->etag != then.output_etag) return false;
+  if (then.failed_records > 0 && !output_.stat(errors_key(planned.output_key))) return false;
 
   counters_.records_found += then.records;
   counters_.records_done += then.records;
+  counters_.records_failed += then.failed_records;
   counters_.bytes_done += planned.input.size;
   ++counters_.objects_counted;
   ++counters_.objects_done;
@@ -142,9 +144,11 @@ bool JobRun::was_done_earlier(size_t index) {
   ObjectReport& report = report_.objects[index];
   report.output = output_.describe(planned.output_key);
   report.records = then.records;
+  report.failed_records = then.failed_records;
   report.bytes_in = then.bytes_in;
   report.seconds = then.seconds;
   report_.records += then.records;
+  report_.failed_records += then.failed_records;
   report_.resumed_records += then.records;
   report_.counts += then.counts;
   return true;
@@ -169,7 +173,7 @@ Result<PartResult> JobRun::transform(const PartTask& task) {
   return whole ? transform_whole(task) : transform_staged(task);
 }
 
-Result<PartResult> JobRun::transform_to(store::ObjectWriter& out, const PartTask& task) {
+Result<PartResult> JobRun::transform_to(const PartOutput& out, const PartTask& task) {
   const PartContext context = {
       job_, task.object->planned().input, input_, handler_, in_flight_, counters_, task.cancel};
   MR_ASSIGN(PartResult result, transform_part(context, task.part, out));
@@ -179,19 +183,28 @@ Result<PartResult> JobRun::transform_to(store::ObjectWriter& out, const PartTask
 
 // An object of one part needs no staging: it streams into its output, which nobody sees yet.
 Result<PartResult> JobRun::transform_whole(const PartTask& task) {
-  MR_ASSIGN(const auto writer, create_output(task.object->planned().output_key, 0));
-  MR_ASSIGN(PartResult result, transform_to(*writer, task));
-  MR_TRY(commit(task.object->planned().output_key, *writer));
+  ObjectRun& object = *task.object;
+  const std::string& key = object.planned().output_key;
+  MR_ASSIGN(const auto writer, create_output(key, 0));
+  ErrorsFile errors([&] { return create_errors(key); });
+  MR_ASSIGN(PartResult result, transform_to({*writer, errors, object.refusals()}, task));
+  MR_TRY(commit(object, result, *writer, errors));
   return result;
 }
 
 Result<PartResult> JobRun::transform_staged(const PartTask& task) {
   const std::string name = staged_name(task.object->planned(), task.part.index);
-  if (std::optional<PartResult> earlier = take_staged(task, name)) return *earlier;
+  Refusals& refusals = task.object->refusals();
+  if (std::optional<PartResult> earlier = take_staged(task, name)) {
+    MR_TRY(refusals.add(task.part.index, earlier->refused));
+    return *earlier;
+  }
   StagedParts& staged = area_.staged();
   staged.remove(name);
   MR_ASSIGN(const auto writer, staged.create(name));
-  MR_ASSIGN(PartResult result, transform_to(*writer, task));
+  ErrorsFile errors([&] { return staged.create_errors(name); });
+  MR_ASSIGN(PartResult result, transform_to({*writer, errors, refusals}, task));
+  MR_TRY(errors.commit());
   MR_TRY(staged.write_result(name, task.part, result));
   MR_TRY(writer->commit());
   return result;
@@ -204,6 +217,7 @@ std::optional<PartResult> JobRun::take_staged(const PartTask& task, const std::s
   std::optional<PartResult> staged = area_.staged().find(name, task.part);
   if (!staged) return std::nullopt;
   counters_.records_done += staged->records;
+  counters_.records_failed += staged->refused.count;
   counters_.bytes_done += task.part.length;
   std::lock_guard lock(mutex_);
   report_.resumed_records += staged->records;
@@ -222,7 +236,7 @@ void JobRun::finish(ObjectRun& object) {
   }
   // Of an object that failed or was stopped, the parts that are done stay for the next run.
   if (!status) {
-    fail_object(object.index(), status.error());
+    fail_object(object.index(), status.error(), refused_in(object, status.error()));
     return;
   }
 
@@ -244,14 +258,17 @@ void JobRun::finish(ObjectRun& object) {
     report.output = output_.describe(object.planned().output_key);
   }
   report.records = object.result().records;
+  report.failed_records = object.result().refused.count;
   report.bytes_in = object.planned().input.size;
   report.seconds = object.seconds();
   report_.records += object.result().records;
+  report_.failed_records += object.result().refused.count;
   report_.counts += object.result().counts;
 }
 
 // Puts the staged parts together in order and commits the object.
 Status JobRun::assemble(ObjectRun& object) {
+  MR_TRY(object.refusals().judge(object.result().records));  // before much is copied
   std::unique_lock one_at_a_time(parquet_mutex_, std::defer_lock);
   if (is_parquet(job_.format)) one_at_a_time.lock();
   const std::string& key = object.planned().output_key;
@@ -259,7 +276,12 @@ Status JobRun::assemble(ObjectRun& object) {
   const StagedObject staged = staged_object(object.index(), object.parts());
   const AssembleContext context = {job_, handler_.traits(), input_, area_.staged(), cancel_};
   MR_TRY(transform::assemble(context, {&staged, 1}, *writer));
-  return commit(key, *writer);
+  ErrorsFile errors([&] { return create_errors(key); });
+  for (const std::string& part : staged.parts) {
+    if (object.result().refused.count == 0) break;
+    MR_TRY(area_.staged().copy_errors(part, errors));
+  }
+  return commit(object, object.result(), *writer, errors);
 }
 
 StagedObject JobRun::staged_object(size_t index, uint32_t parts) const {
@@ -289,29 +311,61 @@ Status JobRun::merge() {
   MR_ASSIGN(const auto writer, create_output(key, merge_bytes_));
   const AssembleContext context = {job_, handler_.traits(), input_, area_.staged(), cancel_};
   MR_TRY(transform::assemble(context, objects, *writer));
-  return commit(key, *writer);
+  MR_TRY(begin_commit(key));
+  return writer->commit();
 }
 
 Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_output(const std::string& key,
                                                                    uint64_t expected_size) {
-  // An output that an earlier run of this job may have committed is its own to replace.
-  const bool ours = area_.earlier().committing.contains(key);
-  store::WriteOptions options;
+  store::WriteOptions options = write_options(key);
   options.content_type = output_content_type(job_);
-  options.overwrite = job_.overwrite || ours;
   options.expected_size = expected_size;
-  options.kms_key_id = job_.kms_key_id;
-  options.journal = &area_.journal();
   MR_ASSIGN(auto writer, output_.create(key, options));
   return compressed(std::move(writer), job_.output_form.compression);
 }
 
-Status JobRun::commit(const std::string& key, store::ObjectWriter& writer) {
+Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_errors(const std::string& output_key) {
+  store::WriteOptions options = write_options(output_key);
+  options.content_type = "application/jsonlines";
+  return output_.create(errors_key(output_key), options);
+}
+
+store::WriteOptions JobRun::write_options(const std::string& output_key) {
+  store::WriteOptions options;
+  options.overwrite = job_.overwrite || is_ours(output_key);
+  options.kms_key_id = job_.kms_key_id;
+  options.journal = &area_.journal();
+  return options;
+}
+
+// An output that an earlier run of this job may have committed is its own to replace.
+bool JobRun::is_ours(const std::string& output_key) const {
+  return area_.earlier().committing.contains(output_key);
+}
+
+Status JobRun::begin_commit(const std::string& output_key) {
   if (cancel_.cancelled()) return fail(cancelled("stopped"));
-  MR_TRY(area_.journal().output_committing(key, job_.settings_digest));
+  MR_TRY(area_.journal().output_committing(output_key, job_.settings_digest));
   // Should the power fail right after, the next run must know whose this output is.
-  if (!job_.overwrite) MR_TRY(area_.journal().sync());
+  return job_.overwrite ? Status() : area_.journal().sync();
+}
+
+Status JobRun::commit(ObjectRun& object, const PartResult& result, store::ObjectWriter& writer,
+                      ErrorsFile& errors) {
+  const std::string& key = object.planned().output_key;
+  MR_TRY(object.refusals().judge(result.records));
+  MR_TRY(begin_commit(key));
+  // Whoever sees the output finds the errors file that belongs to it, or none.
+  MR_TRY(errors.commit());
+  const bool may_be_stale = job_.record_errors.keep_going() && (job_.overwrite || is_ours(key));
+  if (errors.bytes() == 0 && may_be_stale) MR_TRY(remove_stale_errors(key));
   return writer.commit();
+}
+
+Status JobRun::remove_stale_errors(const std::string& output_key) {
+  Status removed = output_.remove(errors_key(output_key));
+  if (removed || removed.error().code == Code::kNotFound) return {};
+  return removed;
 }
 
 // What cannot be remembered is only done again by the next run: no reason to fail the object.
@@ -326,13 +380,24 @@ void JobRun::remember_commit(const ObjectRun& object) {
   committed.output_size = output->size;
   committed.output_etag = output->etag;
   committed.records = object.result().records;
+  committed.failed_records = object.result().refused.count;
   committed.bytes_in = planned.input.size;
   committed.seconds = object.seconds();
   committed.counts = object.result().counts;
   (void)area_.journal().output_committed(committed);
 }
 
-void JobRun::fail_object(size_t index, const Error& error) {
+// Records that were refused in an object that failed, as far as they are why it did.
+uint64_t JobRun::refused_in(const ObjectRun& object, const Error& error) const {
+  const Refusals& refusals = object.refusals();
+  const auto& allowed = job_.record_errors.count_max;
+  if (refusals.exceeded_part()) return *allowed + 1;
+  if (refusals.count() > 0 && !refusals.judge(object.result().records)) return refusals.count();
+  // One bad record ends its object; how messages name records is part.h's.
+  return error.code == Code::kBadInput && error.message.starts_with("record ") ? 1 : 0;
+}
+
+void JobRun::fail_object(size_t index, const Error& error, uint64_t refused) {
   const bool stopped = error.code == Code::kCancelled;
   const std::string message = stopped ? kStopped : error.message;  // wherever it was stopped
   if (!stopped) ++counters_.objects_failed;
@@ -342,8 +407,7 @@ void JobRun::fail_object(size_t index, const Error& error) {
   const bool named = message.find(report.input) != std::string::npos;
   report.error = named ? message : report.input + ": " + message;
   if (!stopped) ++report_.failed_objects;
-  // One bad record ends its object; how messages name records is part.h's.
-  if (error.code == Code::kBadInput && message.starts_with("record ")) ++report_.failed_records;
+  report_.failed_records += refused;
 }
 
 // Named by all that decides the parts of an object and their bytes.

@@ -16,6 +16,7 @@
 #include "transform/part_queue.h"
 #include "transform/progress.h"
 #include "transform/transform_job.h"
+#include "transform/transform_part.h"
 #include "transform/work_area.h"
 
 namespace millrace::transform {
@@ -40,7 +41,7 @@ class JobRun {
   // A lane.
   void work();
   Result<PartResult> transform(const PartTask& task);
-  Result<PartResult> transform_to(store::ObjectWriter& out, const PartTask& task);
+  Result<PartResult> transform_to(const PartOutput& out, const PartTask& task);
   Result<PartResult> transform_whole(const PartTask& task);
   Result<PartResult> transform_staged(const PartTask& task);
   std::optional<PartResult> take_staged(const PartTask& task, const std::string& name);
@@ -51,9 +52,16 @@ class JobRun {
   StagedObject staged_object(size_t index, uint32_t parts) const;
   Result<std::unique_ptr<store::ObjectWriter>> create_output(const std::string& key,
                                                              uint64_t expected_size);
-  Status commit(const std::string& key, store::ObjectWriter& writer);
+  Result<std::unique_ptr<store::ObjectWriter>> create_errors(const std::string& output_key);
+  store::WriteOptions write_options(const std::string& output_key);
+  bool is_ours(const std::string& output_key) const;
+  Status begin_commit(const std::string& output_key);
+  Status commit(ObjectRun& object, const PartResult& result, store::ObjectWriter& writer,
+                ErrorsFile& errors);
+  Status remove_stale_errors(const std::string& output_key);
   void remember_commit(const ObjectRun& object);
-  void fail_object(size_t index, const Error& error);
+  void fail_object(size_t index, const Error& error, uint64_t refused = 0);
+  uint64_t refused_in(const ObjectRun& object, const Error& error) const;
 
   // The job's end, where all results become one object.
   void merge_all();

@@ -37,7 +37,8 @@ std::vector<std::string> committed_fields(const CommittedOutput& output) {
           std::to_string(output.records),
           std::to_string(output.bytes_in),
           std::to_string(static_cast<uint64_t>(output.seconds * 1000)),
-          counts_field(output.counts)};
+          counts_field(output.counts),
+          std::to_string(output.failed_records)};
 }
 
 CommittedOutput parse_committed(const std::vector<std::string>& fields) {
@@ -51,6 +52,7 @@ CommittedOutput parse_committed(const std::vector<std::string>& fields) {
   output.bytes_in = to_number(fields[7]);
   output.seconds = static_cast<double>(to_number(fields[8])) / 1000;
   output.counts = parse_counts(fields[9]);
+  output.failed_records = to_number(fields[10]);
   return output;
 }
 
@@ -61,7 +63,7 @@ void replay(const std::vector<std::string>& fields, JournalState* state) {
   if (word == kCommitting && count == 3) {
     state->committing[fields[1]] = fields[2];
     state->committed.erase(fields[1]);
-  } else if (word == kCommitted && count == 10) {
+  } else if (word == kCommitted && count == 11) {
     state->committed[fields[1]] = parse_committed(fields);
   } else if (word == kIntent && count == 2) {
     state->open_uploads[fields[1]] = "";

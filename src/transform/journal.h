@@ -30,6 +30,7 @@ struct CommittedOutput {
   uint64_t output_size = 0;
   std::string output_etag;
   uint64_t records = 0;
+  uint64_t failed_records = 0;
   uint64_t bytes_in = 0;
   double seconds = 0;
   handler::InvokeCounts counts;

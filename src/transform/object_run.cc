@@ -38,7 +38,10 @@ bool ObjectRun::part_ended(const Part& part, const Result<PartResult>& result) {
       later->second.cancel();
     }
   }
-  return parts_total_ == parts_ended_;
+  const bool ended = parts_total_ == parts_ended_;
+  // In words that do not depend on which refused record was the one too many.
+  if (ended && error_ && refusals_.exceeded_part() == failed_part_) error_ = refusals_.error();
+  return ended;
 }
 
 }  // namespace millrace::transform

@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/result.h"
 #include "transform/part.h"
+#include "transform/refusals.h"
 #include "transform/transform_job.h"
 
 namespace millrace::transform {
@@ -18,12 +19,15 @@ namespace millrace::transform {
 class ObjectRun {
  public:
   // `planned` outlives the run. `index`: the object's place in the job's list.
-  ObjectRun(size_t index, const PlannedObject& planned, CancelToken job_cancel)
-      : index_(index), planned_(planned), job_cancel_(std::move(job_cancel)) {}
+  ObjectRun(size_t index, const PlannedObject& planned, const RecordErrorRules& rules,
+            CancelToken job_cancel)
+      : index_(index), planned_(planned), refusals_(rules), job_cancel_(std::move(job_cancel)) {}
 
   size_t index() const { return index_; }
   const PlannedObject& planned() const { return planned_; }
   double seconds() const;  // since it was made
+  Refusals& refusals() { return refusals_; }
+  const Refusals& refusals() const { return refusals_; }
 
   // The token of a part that will be worked on: cancelled with the job, and as soon as an earlier
   // part of the object fails.
@@ -43,6 +47,7 @@ class ObjectRun {
  private:
   const size_t index_;
   const PlannedObject& planned_;
+  Refusals refusals_;
   const CancelToken job_cancel_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 

@@ -20,8 +20,18 @@ bool has_csv_header(const record::DataFormat& format) {
   return format.csv.header && record::media_type(format.content_type) == record::MediaType::kCsv;
 }
 
+RefusedRecords& RefusedRecords::operator+=(const RefusedRecords& other) {
+  count += other.count;
+  if (other.first_record < first_record) {
+    first_record = other.first_record;
+    first_cause = other.first_cause;
+  }
+  return *this;
+}
+
 PartResult& PartResult::operator+=(const PartResult& other) {
   records += other.records;
+  refused += other.refused;
   bytes += other.bytes;
   error_bytes += other.error_bytes;
   counts += other.counts;

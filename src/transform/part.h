@@ -38,14 +38,24 @@ struct Part {
   // the row group, for the progress; offset is not used.
   std::shared_ptr<const columnar::ParquetFile> parquet;
   std::shared_ptr<const Filters> filters;  // likewise
+  std::optional<uint32_t> input_columns;   // likewise: how many the header names
   // What stopped the scan after this part. The object fails with it unless an earlier record does.
   std::optional<Error> end_error;
 
   bool is_whole_object() const { return index == 0 && last; }
 };
 
+// Records that could not be answered and cost only themselves.
+struct RefusedRecords {
+  uint64_t count = 0;
+  uint64_t first_record = UINT64_MAX;  // number of the lowest
+  std::string first_cause;             // "record 7 (byte 812): cause"
+  RefusedRecords& operator+=(const RefusedRecords& other);
+};
+
 struct PartResult {
-  uint64_t records = 0;
+  uint64_t records = 0;  // refused ones too
+  RefusedRecords refused;
   uint64_t bytes = 0;        // of the output
   uint64_t error_bytes = 0;  // of the errors file
   handler::InvokeCounts counts;

@@ -32,6 +32,7 @@ void ProgressTicker::show() const {
   progress.objects_failed = counters_.objects_failed;
   progress.objects_total = objects_total_;
   progress.records_done = counters_.records_done;
+  progress.records_failed = counters_.records_failed;
   // Read before the figure that it vouches for: what is found later only adds to it.
   progress.records_total_exact = counters_.objects_counted == objects_total_;
   progress.records_total = counters_.records_found;

@@ -18,6 +18,7 @@ struct Counters {
   std::atomic<uint64_t> objects_counted{0};  // whose records_found is final
   std::atomic<uint64_t> records_found{0};
   std::atomic<uint64_t> records_done{0};
+  std::atomic<uint64_t> records_failed{0};
   std::atomic<uint64_t> bytes_done{0};
 };
 

@@ -11,14 +11,15 @@ namespace millrace::transform {
 
 Result<RecordStream> RecordStream::open(store::ObjectStore& store, const store::ObjectInfo& object,
                                         const Part& part, const record::DataFormat& format,
-                                        const CancelToken& cancel, record::Checksums checksums) {
+                                        const CancelToken& cancel, record::BadRecords bad_records,
+                                        record::Checksums checksums) {
   MR_ASSIGN(auto reader, store.open(object, part.offset, part.length));
   if (!record::is_decoded(format)) {
-    return RecordStream(std::move(reader), part, format, cancel, checksums);
+    return RecordStream(std::move(reader), part, format, cancel, bad_records, checksums);
   }
   auto decoding = std::make_unique<DecodingReader>(std::move(reader), format);
   DecodingReader* const seen = decoding.get();
-  RecordStream stream(std::move(decoding), part, format, cancel, checksums);
+  RecordStream stream(std::move(decoding), part, format, cancel, bad_records, checksums);
   stream.decoding_ = seen;
   stream.block_.resize(limits::kReadBlockBytes);
   return stream;
@@ -26,15 +27,16 @@ Result<RecordStream> RecordStream::open(store::ObjectStore& store, const store::
 
 RecordStream RecordStream::over(std::unique_ptr<store::ObjectReader> lines, const Part& part,
                                 const record::DataFormat& format, const CancelToken& cancel) {
-  return RecordStream(std::move(lines), part, format, cancel, {});
+  return RecordStream(std::move(lines), part, format, cancel, record::BadRecords::kFail, {});
 }
 
 RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
                            const record::DataFormat& format, CancelToken cancel,
-                           record::Checksums checksums)
+                           record::BadRecords bad_records, record::Checksums checksums)
     : reader_(std::move(reader)),
       format_(&format),
       cancel_(std::move(cancel)),
+      bad_records_(bad_records),
       checksums_(checksums),
       // One byte more than the range, so that the read which ends a small object is not full and
       // the block need not be larger than the object.
@@ -48,7 +50,7 @@ void RecordStream::start_at(uint64_t offset) {
   const uint64_t record_bytes_max = std::max(limits::kPayloadBytesMax, format_->max_payload_bytes);
   record::DataFormat cut = *format_;
   if (is_parquet(cut)) cut.split_type = record::SplitType::kLine;  // see over()
-  splitter_ = record::make_splitter(cut, offset, record_bytes_max, checksums_);
+  splitter_ = record::make_splitter(cut, offset, record_bytes_max, bad_records_, checksums_);
 }
 
 Result<record::CsvHeader> RecordStream::take_header() {
@@ -86,15 +88,9 @@ Result<bool> RecordStream::next(record::Record* record) {
   }
   original_ = record->content;
   original_bytes_ = record->framed.size();
-  if (filter_) MR_TRY(filter(record));
-  const uint64_t size = record->framed.size();
-  if (format_->max_payload_bytes != 0 && size > format_->max_payload_bytes) {
-    return fail(bad_input(record_name(*format_, next_record_, record->offset) + ": it has " +
-                          std::to_string(size) + " bytes, more than the " +
-                          std::to_string(format_->max_payload_bytes) +
-                          " that MaxPayloadInMB allows"));
-  }
-  if (!record->problem.empty()) {
+  if (filter_ && record->problem.empty()) filter(record);
+  refuse_if_too_large(record);
+  if (!record->problem.empty() && bad_records_ == record::BadRecords::kFail) {
     return fail(bad_input(record_name(*format_, next_record_, record->offset) + ": " +
                           std::string(record->problem)));
   }
@@ -108,7 +104,7 @@ std::optional<uint64_t> RecordStream::take_source_bytes() {
 }
 
 // What is sent is framed as the record was, by one newline: '\r' is a part of the line end.
-Status RecordStream::filter(record::Record* record) {
+void RecordStream::filter(record::Record* record) {
   filtered_.clear();
   std::string_view content = record->content;
   std::string replaced;
@@ -117,15 +113,24 @@ Status RecordStream::filter(record::Record* record) {
     content = replaced;
   }
   if (Status status = filter_->select(content, &filtered_); !status) {
-    return fail(
-        std::move(status).error().within(record_name(*format_, next_record_, record->offset)));
+    problem_ = std::move(status).error().message;
+    record->problem = problem_;
+    return;
   }
   const size_t size = filtered_.size();
   const bool framed = format_->split_type != record::SplitType::kNone;
   if (framed && record->framed.ends_with('\n')) filtered_.push_back('\n');
   record->framed = filtered_;
   record->content = record->framed.substr(0, size);
-  return {};
+}
+
+void RecordStream::refuse_if_too_large(record::Record* record) {
+  const uint64_t size = record->framed.size();
+  if (!record->problem.empty() || format_->max_payload_bytes == 0) return;
+  if (size <= format_->max_payload_bytes) return;
+  problem_ = "it has " + std::to_string(size) + " bytes, more than the " +
+             std::to_string(format_->max_payload_bytes) + " that MaxPayloadInMB allows";
+  record->problem = problem_;
 }
 
 Status RecordStream::read_more() {

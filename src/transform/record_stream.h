@@ -22,7 +22,7 @@ class RecordStream {
   // `part` gives the range and the number of its first record. `format` outlives the stream.
   static Result<RecordStream> open(store::ObjectStore& store, const store::ObjectInfo& object,
                                    const Part& part, const record::DataFormat& format,
-                                   const CancelToken& cancel,
+                                   const CancelToken& cancel, record::BadRecords bad_records,
                                    record::Checksums checksums = record::Checksums::kVerify);
 
   // The same over a reader that yields the part's records as lines (rows of Parquet).
@@ -39,8 +39,9 @@ class RecordStream {
   void set_filter(const record::JsonPath& path);
   bool is_filtered() const { return filter_ != nullptr; }
 
-  // False: the end. The record is valid until the next call. A record that is larger than the
-  // payload may be is bad_input, and so is one whose checksum is wrong.
+  // False: the end. The record is valid until the next call. A record that cannot be used, as one
+  // that is larger than the payload may be, that InputFilter does not fit or whose checksum is
+  // wrong, is bad_input, or under BadRecords::kGive a record with its problem.
   Result<bool> next(record::Record* record);
 
   // The last record as it stands in the object: its content, and its bytes with the line end.
@@ -56,17 +57,21 @@ class RecordStream {
 
  private:
   RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,
-               const record::DataFormat& format, CancelToken cancel, record::Checksums checksums);
+               const record::DataFormat& format, CancelToken cancel, record::BadRecords bad_records,
+               record::Checksums checksums);
   void start_at(uint64_t offset);
   Status read_more();
-  Status filter(record::Record* record);
+  void filter(record::Record* record);
   Error at_next_record(Error error) const;
+  void refuse_if_too_large(record::Record* record);
 
   std::unique_ptr<store::ObjectReader> reader_;
   DecodingReader* decoding_ = nullptr;  // reader_, where the object is decoded
   uint64_t source_bytes_ = 0;           // told by take_source_bytes()
   const record::DataFormat* format_;
   CancelToken cancel_;
+  record::BadRecords bad_records_;
+  std::string problem_;  // of the record that was given
   record::Checksums checksums_;
   std::unique_ptr<record::Splitter> splitter_;
   std::unique_ptr<record::RecordFilter> filter_;  // null: records are sent as they are

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "transform/halving.h"
 
 namespace millrace::transform {
 namespace {
@@ -35,15 +36,26 @@ std::string request_name(const record::DataFormat& format, const Request& reques
          " (from byte " + std::to_string(request.offsets[0]) + ")";
 }
 
+// The reply to a request that need not be sent.
+std::future<Result<handler::InvokeReply>> refuse_unasked(const Request& request) {
+  handler::InvokeReply reply;
+  reply.records = {{0, 0}};
+  reply.errors = {{0, request.problem}};
+  std::promise<Result<handler::InvokeReply>> promise;
+  promise.set_value(std::move(reply));
+  return promise.get_future();
+}
+
 }  // namespace
 
-ReplyQueue::ReplyQueue(const PartContext& context, const CsvColumns& columns,
-                       store::ObjectWriter& out)
+ReplyQueue::ReplyQueue(const PartContext& context, const Part& part, const CsvColumns& columns,
+                       const PartOutput& out)
     : context_(context),
+      part_(part.index),
       text_column_(columns.text_column),
       object_name_(object_name(context)),
       out_(out),
-      writer_(context.job, columns.filters->output, object_name_, context.object.key) {}
+      writer_(context.job, context.handler.traits(), columns, object_name_, context.object.key) {}
 
 ReplyQueue::~ReplyQueue() {
   if (!waiting_.empty()) context_.cancel.cancel();
@@ -65,7 +77,7 @@ Status ReplyQueue::end(bool last_part) {
 
 Status ReplyQueue::write_buffer() {
   result_.bytes += buffer_.size();
-  return buffer_.empty() ? Status() : out_.append(buffer_);
+  return buffer_.empty() ? Status() : out_.results.append(buffer_);
 }
 
 Status ReplyQueue::make_room(uint64_t bytes) {
@@ -80,25 +92,31 @@ Status ReplyQueue::make_room(uint64_t bytes) {
 }
 
 void ReplyQueue::submit(Request request) {
-  handler::InvokeRequest invoke;
-  invoke.content_type = context_.job.format.content_type;
-  invoke.accept = context_.job.format.accept;
-  invoke.object_name = object_name_;
-  invoke.records = request.batch.records;
-  invoke.text_column = text_column_;
-  invoke.csv_delimiter = context_.job.format.csv.delimiter;
-  invoke.cancel = context_.cancel;
-
   Waiting waiting;
   waiting.bytes = request.bytes_held();
-  if (writer_.reads_requests() && request.original_ends.empty()) {
-    invoke.body = request.batch.body;
+  if (!request.problem.empty()) {
+    waiting.reply = refuse_unasked(request);
+  } else if (halves() || (writer_.reads_requests() && request.original_ends.empty())) {
+    waiting.reply = invoke(request.batch.body, request.batch.records);
   } else {
-    invoke.body = std::move(request.batch.body);
+    waiting.reply = invoke(std::move(request.batch.body), request.batch.records);
   }
   waiting.request = std::move(request);
-  waiting.reply = context_.handler.invoke(std::move(invoke));
   waiting_.push_back(std::move(waiting));
+}
+
+std::future<Result<handler::InvokeReply>> ReplyQueue::invoke(
+    std::string body, std::vector<record::RecordSpan> records) {
+  handler::InvokeRequest request;
+  request.content_type = context_.job.format.content_type;
+  request.accept = context_.job.format.accept;
+  request.object_name = object_name_;
+  request.body = std::move(body);
+  request.records = std::move(records);
+  request.text_column = text_column_;
+  request.csv_delimiter = context_.job.format.csv.delimiter;
+  request.cancel = context_.cancel;
+  return context_.handler.invoke(std::move(request));
 }
 
 Status ReplyQueue::write_ready() {
@@ -118,6 +136,9 @@ Status ReplyQueue::write_front() {
   Result<handler::InvokeReply> reply = take(waiting_.front().reply);
   const Waiting front = std::move(waiting_.front());
   waiting_.pop_front();
+  // While it is asked again in halves, the request is still in flight.
+  const bool refused = !reply && reply.error().code == Code::kBadInput;
+  if (refused && halves()) reply = answer_by_halves(front.request, reply.error());
   context_.in_flight.leave(front.bytes);
   if (!reply) {
     if (reply.error().code == Code::kCancelled) return fail(std::move(reply).error());
@@ -126,26 +147,71 @@ Status ReplyQueue::write_front() {
   return write_reply(front, *reply);
 }
 
+// Only where a mini-batch is answered, hence refused, as a whole, and is no more than its records
+// one after the other.
+bool ReplyQueue::halves() const {
+  return context_.job.record_errors.keep_going() &&
+         !context_.handler.traits().reads_records_alone &&
+         context_.job.format.split_type != record::SplitType::kJsonArray;
+}
+
+Result<handler::InvokeReply> ReplyQueue::answer_by_halves(const Request& request,
+                                                          const Error& refusal) {
+  const auto ask = [&](size_t begin, size_t end) -> Result<handler::InvokeReply> {
+    const auto& all = request.batch.records;
+    std::vector<record::RecordSpan> records(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                            all.begin() + static_cast<std::ptrdiff_t>(end));
+    const uint32_t start = begin == 0 ? 0 : all[begin].offset;
+    for (record::RecordSpan& span : records) span.offset -= start;
+    auto reply = invoke(body_of(request, begin, end), std::move(records));
+    return take(reply);
+  };
+  return transform::answer_by_halves(request, refusal, context_.job.format, ask);
+}
+
 Status ReplyQueue::write_reply(const Waiting& front, const handler::InvokeReply& reply) {
   const Request& request = front.request;
-  const size_t count = request.offsets.size();
-  if (!reply.errors.empty()) {
-    const handler::RecordError& error = reply.errors.front();
-    if (error.record >= count) {
-      return fail(internal_error("the handler refused a record that it was not given"));
-    }
-    return fail(
-        bad_input(record_name(context_.job.format, request.batch.first_record + error.record,
-                              request.offsets[error.record]) +
-                  ": " + error.message));
-  }
+  MR_TRY(check_errors(request, reply));
   buffer_.clear();
-  MR_TRY(writer_.append(request, reply, &buffer_));
+  refused_.clear();
+  MR_TRY(writer_.append(request, reply, &buffer_, &refused_));
+  MR_TRY(note_refused(request));
   MR_TRY(write_buffer());
+  const size_t count = request.offsets.size();
   result_.records += count;
   result_.counts += reply.counts;
   context_.counters.records_done += count;
   if (!is_parquet(context_.job.format)) context_.counters.bytes_done += request.source_bytes;
+  return {};
+}
+
+// Refused records fail the object here unless they cost only themselves.
+Status ReplyQueue::check_errors(const Request& request, const handler::InvokeReply& reply) const {
+  if (reply.errors.empty()) return {};
+  const handler::RecordError& error = reply.errors.front();
+  if (reply.errors.back().record >= request.offsets.size()) {
+    return fail(internal_error("the handler refused a record that it was not given"));
+  }
+  if (context_.job.record_errors.keep_going()) return {};
+  return fail(bad_input(record_name(context_.job.format, request.batch.first_record + error.record,
+                                    request.offsets[error.record]) +
+                        ": " + error.message));
+}
+
+// A line for each in the errors file, and one more against the threshold.
+Status ReplyQueue::note_refused(const Request& request) {
+  const std::string object = context_.input.describe(context_.object.key);
+  for (const handler::RecordError& error : refused_) {
+    const uint64_t number = request.batch.first_record + error.record;
+    const uint64_t offset = request.offsets[error.record];
+    const std::string_view content = request.original(error.record);
+    const RefusedRecords one = {
+        1, number, record_name(context_.job.format, number, offset) + ": " + error.message};
+    result_.refused += one;
+    MR_TRY(out_.refusals.add(part_, one));
+    MR_TRY(out_.errors.append(error_line(object, number, offset, error.message, content)));
+    ++context_.counters.records_failed;
+  }
   return {};
 }
 

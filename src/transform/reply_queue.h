@@ -6,6 +6,7 @@
 #include <future>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "transform/csv_columns.h"
 #include "transform/reply_writer.h"
@@ -17,7 +18,8 @@ namespace millrace::transform {
 class ReplyQueue {
  public:
   // All arguments outlive the queue.
-  ReplyQueue(const PartContext& context, const CsvColumns& columns, store::ObjectWriter& out);
+  ReplyQueue(const PartContext& context, const Part& part, const CsvColumns& columns,
+             const PartOutput& out);
   // Asks the handler to drop what is unanswered and waits until it has.
   ~ReplyQueue();
 
@@ -45,14 +47,22 @@ class ReplyQueue {
   Status write_buffer();
   Status write_front();
   Status write_reply(const Waiting& front, const handler::InvokeReply& reply);
+  std::future<Result<handler::InvokeReply>> invoke(std::string body,
+                                                   std::vector<record::RecordSpan> records);
+  bool halves() const;
+  Result<handler::InvokeReply> answer_by_halves(const Request& request, const Error& refusal);
+  Status check_errors(const Request& request, const handler::InvokeReply& reply) const;
+  Status note_refused(const Request& request);
 
   const PartContext& context_;
+  const uint32_t part_;
   const std::optional<uint32_t> text_column_;
   const std::string object_name_;
-  store::ObjectWriter& out_;
+  const PartOutput out_;
   ReplyWriter writer_;
   std::deque<Waiting> waiting_;
-  std::string buffer_;  // one reply's contribution to the output
+  std::string buffer_;                         // one reply's contribution to the output
+  std::vector<handler::RecordError> refused_;  // by it
   PartResult result_;
 };
 

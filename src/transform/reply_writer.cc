@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "base/json_check.h"
+#include "base/limits.h"
 #include "record/decoder.h"
 #include "record/reply_records.h"
 #include "transform/csv_columns.h"
@@ -29,9 +31,11 @@ std::string source_value(const TransformJob& job, std::string_view input_key) {
 
 }  // namespace
 
-ReplyWriter::ReplyWriter(const TransformJob& job, const record::JsonPath& filter,
-                         const std::string& object, std::string_view input_key)
+ReplyWriter::ReplyWriter(const TransformJob& job, const handler::HandlerTraits& traits,
+                         const CsvColumns& columns, const std::string& object,
+                         std::string_view input_key)
     : format_(job.format),
+      rules_(job.record_errors),
       join_(format_.join_source == record::JoinSource::kNone              ? Join::kNone
             : record::media_type(format_.content_type) == MediaType::kCsv ? Join::kCsv
                                                                           : Join::kJson),
@@ -40,8 +44,10 @@ ReplyWriter::ReplyWriter(const TransformJob& job, const record::JsonPath& filter
       source_(source_value(job, input_key)),
       counts_records_(is_parquet(format_) || !source_column_.empty()),
       array_(record::writes_json_array(format_)),
-      assembler_(format_.assemble_with) {
+      assembler_(format_.assemble_with),
+      placeholder_(format_, traits, columns.input_columns) {
   const MediaType media = reply_media_type(format_);
+  const record::JsonPath& filter = columns.filters->output;
   if (!filter.is_root()) filter_.emplace("OutputFilter", filter, media, format_.csv.delimiter);
   if (job.generate_inference_id) {
     tagger_.emplace(job.name, job.started, object, media, format_.csv.delimiter);
@@ -49,10 +55,10 @@ ReplyWriter::ReplyWriter(const TransformJob& job, const record::JsonPath& filter
 }
 
 Status ReplyWriter::append(const Request& request, const handler::InvokeReply& reply,
-                           std::string* out) {
+                           std::string* out, std::vector<handler::RecordError>* refused) {
   const size_t count = request.batch.records.size();
   const bool bare = join_ == Join::kNone && !array_ && !counts_records_ && !filter_ && !tagger_;
-  if (reply.records.empty() && bare) {
+  if (reply.records.empty() && bare && reply.errors.empty()) {
     assembler_.append(reply.body, out);
     return {};
   }
@@ -70,11 +76,7 @@ Status ReplyWriter::append(const Request& request, const handler::InvokeReply& r
     return fail(internal_error("the handler answered " + std::to_string(spans.size()) + " of " +
                                std::to_string(count) + " records"));
   }
-  for (size_t i = 0; i < count; ++i) {
-    const auto result = std::string_view(reply.body).substr(spans[i].offset, spans[i].length);
-    MR_TRY(append_record(request, i, result, out));
-  }
-  return {};
+  return append_records(request, reply, spans, out, refused);
 }
 
 Result<std::vector<record::RecordSpan>> ReplyWriter::count_records(
@@ -87,53 +89,70 @@ Result<std::vector<record::RecordSpan>> ReplyWriter::count_records(
   return record::reply_records(reply.body, media, format_.csv.delimiter, count);
 }
 
-Status ReplyWriter::append_record(const Request& request, size_t record, std::string_view result,
-                                  std::string* out) {
-  // Between the records of one response. Under AssembleWith Line the newline after each does it.
+// Each record is a piece: its result, or what stands for it.
+Status ReplyWriter::append_records(const Request& request, const handler::InvokeReply& reply,
+                                   const std::vector<record::RecordSpan>& spans, std::string* out,
+                                   std::vector<handler::RecordError>* refused) {
+  auto error = reply.errors.begin();
+  for (uint32_t i = 0; i < spans.size(); ++i) {
+    const uint64_t number = request.batch.first_record + i;
+    // The body is only there where it is wanted.
+    const std::string_view content = reads_requests() ? request.original(i) : "";
+    if (request.begins[i]) response_begun_ = false;
+    if (error != reply.errors.end() && error->record == i) {
+      MR_TRY(append_refused(number, content, error->message, out));
+      refused->push_back(*error++);
+      continue;
+    }
+    const auto result = std::string_view(reply.body).substr(spans[i].offset, spans[i].length);
+    const size_t piece_start = out->size();
+    append_separator(out);
+    const size_t start = out->size();
+    Status piece = append_piece(number, content, result, out);
+    if (piece) {
+      end_piece(start, out);
+      continue;
+    }
+    if (!rules_.keep_going() || !is_bad_record(content)) {
+      return fail(
+          std::move(piece).error().within(record_name(format_, number, request.offsets[i])));
+    }
+    out->resize(piece_start);
+    MR_TRY(append_refused(number, content, piece.error().message, out));
+    refused->push_back({i, piece.error().message});
+  }
+  return {};
+}
+
+// Between the records of one response (under AssembleWith Line the newline after each does it), or
+// between the elements of the array.
+void ReplyWriter::append_separator(std::string* out) const {
   if (array_) {
     if (begun_) out->append(",\n");
-    begun_ = true;
-  } else if (format_.assemble_with == AssembleWith::kNone && !request.begins[record]) {
+  } else if (format_.assemble_with == AssembleWith::kNone && response_begun_) {
     out->push_back('\n');
   }
-  const size_t start = out->size();
-  std::string_view content = reads_requests() ? request.original(record) : "";
+}
+
+void ReplyWriter::end_piece(size_t start, std::string* out) {
+  begun_ = true;
+  response_begun_ = true;
+  assembler_.end_piece(start, out);
+}
+
+Status ReplyWriter::append_piece(uint64_t number, std::string_view content, std::string_view result,
+                                 std::string* out) {
   std::string replaced;
   if (format_.encoding != record::TextEncoding::kUtf8 && content.find('\xFF') != content.npos) {
     replaced = record::with_replacements(content);
     content = replaced;
   }
-  Status joined = append_tagged(request.batch.first_record + record, content, result, out);
-  if (joined && !source_column_.empty()) joined = add_source(start, out);
-  if (!joined) {
-    const uint64_t number = request.batch.first_record + record;
-    return fail(
-        std::move(joined).error().within(record_name(format_, number, request.offsets[record])));
-  }
-  assembler_.end_piece(start, out);
-  return {};
+  const size_t start = out->size();
+  MR_TRY(append_result(content, result, out));
+  return complete(number, start, out);
 }
 
-Status ReplyWriter::add_source(size_t start, std::string* out) {
-  if (reply_media_type(format_) == MediaType::kCsv) {
-    out->push_back(format_.csv.delimiter);
-    out->append(source_);
-    return {};
-  }
-  const std::string record = out->substr(start);
-  out->resize(start);
-  return json_joiner_.add_attribute(record, source_column_, source_, out);
-}
-
-Status ReplyWriter::append_tagged(uint64_t number, std::string_view record, std::string_view result,
-                                  std::string* out) {
-  if (!tagger_) return append_result(record, result, out);
-  untagged_.clear();
-  MR_TRY(append_result(record, result, &untagged_));
-  return tagger_->append(number, untagged_, out);
-}
-
-Status ReplyWriter::append_result(std::string_view record, std::string_view result,
+Status ReplyWriter::append_result(std::string_view content, std::string_view result,
                                   std::string* out) {
   if (join_ == Join::kNone) {
     if (filter_) return filter_->select(result, out);
@@ -142,9 +161,53 @@ Status ReplyWriter::append_result(std::string_view record, std::string_view resu
   }
   std::string* const joined = filter_ ? &joined_ : out;
   joined_.clear();
-  MR_TRY(join_ == Join::kCsv ? record::join_csv(record, result, format_.csv, joined)
-                             : json_joiner_.join(record, result, joined));
+  MR_TRY(join_ == Join::kCsv ? record::join_csv(content, result, format_.csv, joined)
+                             : json_joiner_.join(content, result, joined));
   return filter_ ? filter_->select_joined(joined_, out) : Status();
+}
+
+Status ReplyWriter::complete(uint64_t number, size_t start, std::string* out) {
+  if (tagger_) {
+    untagged_.assign(*out, start);
+    out->resize(start);
+    MR_TRY(tagger_->append(number, untagged_, out));
+  }
+  return source_column_.empty() ? Status() : add_source(start, out);
+}
+
+Status ReplyWriter::add_source(size_t start, std::string* out) {
+  if (reply_media_type(format_) == MediaType::kCsv) {
+    out->push_back(format_.csv.delimiter);
+    out->append(source_);
+    return {};
+  }
+  const std::string bare = out->substr(start);
+  out->resize(start);
+  return json_joiner_.add_attribute(bare, source_column_, source_, out);
+}
+
+// OutputFilter keeps of a placeholder what it keeps of a result, so that columns stay in line; what
+// it cannot find in one is no error: then the placeholder stands as it is.
+Status ReplyWriter::append_refused(uint64_t number, std::string_view content,
+                                   std::string_view cause, std::string* out) {
+  if (rules_.on == RecordErrorRules::On::kDrop) return {};
+  append_separator(out);
+  const size_t start = out->size();
+  std::string placeholder;
+  placeholder_.append(content, cause, &placeholder);
+  const bool whole = !filter_ || !(join_ == Join::kNone ? filter_->select(placeholder, out)
+                                                        : filter_->select_joined(placeholder, out));
+  if (whole) out->replace(start, out->npos, placeholder);
+  MR_TRY(complete(number, start, out));
+  end_piece(start, out);
+  return {};
+}
+
+// A join failed: because of the record, or because of what the model said of it?
+bool ReplyWriter::is_bad_record(std::string_view content) const {
+  if (join_ == Join::kNone) return false;
+  if (join_ == Join::kCsv) return !record::parse_csv_record(content, format_.csv.delimiter);
+  return find_json_fault(content, limits::kJsonDepthMax).has_value();
 }
 
 }  // namespace millrace::transform

@@ -16,6 +16,8 @@
 #include "record/inference_id.h"
 #include "record/join.h"
 #include "record/record_filter.h"
+#include "transform/csv_columns.h"
+#include "transform/placeholder.h"
 #include "transform/request_stream.h"
 #include "transform/transform_job.h"
 
@@ -23,36 +25,48 @@ namespace millrace::transform {
 
 class ReplyWriter {
  public:
-  // All outlive the writer. `filter`: OutputFilter, resolved for the object, which is called
-  // `object`; `input_key`: what the source column says, where the job has one.
-  ReplyWriter(const TransformJob& job, const record::JsonPath& filter, const std::string& object,
-              std::string_view input_key);
+  // All outlive the writer. `columns` has the OutputFilter as it is resolved for the object, which
+  // is called `object`; `input_key`: what the source column says, where the job has one.
+  ReplyWriter(const TransformJob& job, const handler::HandlerTraits& traits,
+              const CsvColumns& columns, const std::string& object, std::string_view input_key);
 
   // Whether append() will look at the requests' records.
-  bool reads_requests() const { return join_ != Join::kNone; }
+  bool reads_requests() const { return join_ != Join::kNone || rules_.keep_going(); }
 
   // What stands before the first reply and after the last one: the brackets of a JSON array.
   std::string_view prologue() const { return array_ ? "[" : ""; }
   std::string_view epilogue() const { return array_ ? "]\n" : ""; }
 
-  // Appends to `out` what the reply to `request` contributes. An error names the record.
-  // REQUIRES: reply.errors is empty.
-  Status append(const Request& request, const handler::InvokeReply& reply, std::string* out);
+  // Appends to `out` what the reply to `request` contributes. An error names the record; where a
+  // refused record costs only itself it is in `refused` (ascending) and is none.
+  // REQUIRES: reply.errors is empty, or refused records cost only themselves.
+  Status append(const Request& request, const handler::InvokeReply& reply, std::string* out,
+                std::vector<handler::RecordError>* refused);
 
  private:
   enum class Join { kNone, kCsv, kJson };
 
   Result<std::vector<record::RecordSpan>> count_records(const Request& request,
                                                         const handler::InvokeReply& reply) const;
-  Status append_tagged(uint64_t number, std::string_view record, std::string_view result,
-                       std::string* out);
-  Status append_result(std::string_view record, std::string_view result, std::string* out);
-  Status append_record(const Request& request, size_t record, std::string_view result,
-                       std::string* out);
+  void append_separator(std::string* out) const;
+  Status append_records(const Request& request, const handler::InvokeReply& reply,
+                        const std::vector<record::RecordSpan>& spans, std::string* out,
+                        std::vector<handler::RecordError>* refused);
+  // One record's piece, from its number, itself and its result.
+  Status append_piece(uint64_t number, std::string_view content, std::string_view result,
+                      std::string* out);
+  Status append_result(std::string_view content, std::string_view result, std::string* out);
+  // Gives what stands in `out` from `start` on its inference id and its source column.
+  Status complete(uint64_t number, size_t start, std::string* out);
   // Adds the source column to the record that stands in `out` from `start` on.
   Status add_source(size_t start, std::string* out);
+  Status append_refused(uint64_t number, std::string_view content, std::string_view cause,
+                        std::string* out);
+  void end_piece(size_t start, std::string* out);
+  bool is_bad_record(std::string_view content) const;
 
   const record::DataFormat& format_;
+  const RecordErrorRules& rules_;
   const Join join_;
   const std::string source_column_;  // "": none
   const std::string source_;         // its value, as CSV or JSON
@@ -66,6 +80,10 @@ class ReplyWriter {
   std::string joined_;                          // what the filter gets
   std::optional<record::InferenceTagger> tagger_;
   std::string untagged_;
+  Placeholder placeholder_;
+  // The response that is being written has something in it. A part that begins within a response
+  // follows what an earlier part wrote.
+  bool response_begun_ = true;
 };
 
 }  // namespace millrace::transform

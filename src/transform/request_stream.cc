@@ -35,13 +35,14 @@ std::vector<T> take_front(std::vector<T>* all, size_t count) {
 }  // namespace
 
 RequestStream::RequestStream(RecordStream& records, const record::DataFormat& format,
-                             const handler::HandlerTraits& traits)
+                             const handler::HandlerTraits& traits, bool keeps_originals)
     : records_(records),
       batcher_(batch_limits(format, traits), records.next_record()),
       mini_batches_(format, records.next_record()),
-      keeps_originals_(records.is_filtered() && format.join_source == record::JoinSource::kInput) {}
+      keeps_originals_(records.is_filtered() && keeps_originals) {}
 
 Result<Request> RequestStream::next() {
+  if (bad_) return *std::exchange(bad_, std::nullopt);
   record::Record record;
   while (!ended_) {
     Result<bool> found = records_.next(&record);
@@ -49,6 +50,14 @@ Result<Request> RequestStream::next() {
       ended_ = true;
       if (!found) end_ = fail(std::move(found).error());
       break;
+    }
+    if (!record.problem.empty()) {
+      Request bad = take_bad(record);
+      Request before = take();
+      batcher_.skip();
+      if (before.empty()) return bad;
+      bad_ = std::move(bad);
+      return before;
     }
     MR_ASSIGN(const bool complete, add(record));
     if (complete) return take();
@@ -67,6 +76,20 @@ Result<bool> RequestStream::add(const record::Record& record) {
     original_ends_.push_back(static_cast<uint32_t>(originals_.size()));
   }
   return batcher_.add(record);
+}
+
+// A request that is no mini-batch: it only carries the record to its place in the output.
+Request RequestStream::take_bad(const record::Record& record) {
+  Request bad;
+  bad.problem = record.problem;
+  bad.batch.body = records_.original();
+  bad.batch.records = {{0, static_cast<uint32_t>(bad.batch.body.size())}};
+  bad.batch.first_record = records_.next_record() - 1;
+  bad.batch.offset = record.offset;
+  bad.source_bytes = records_.take_source_bytes().value_or(records_.original_bytes());
+  bad.offsets = {record.offset};
+  bad.begins = {mini_batches_.begins(record.framed.size())};
+  return bad;
 }
 
 Request RequestStream::take() {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -21,6 +23,8 @@ struct Request {
   // Under InputFilter, where they will be joined: the contents before it, and where each ends.
   std::string originals;
   std::vector<uint32_t> original_ends;
+  // Not empty: why the one record in it cannot be used, and is not sent.
+  std::string problem;
 
   bool empty() const { return batch.empty(); }
   uint64_t bytes_held() const { return batch.body.size() + originals.size(); }
@@ -30,9 +34,10 @@ struct Request {
 
 class RequestStream {
  public:
-  // `records` outlives the stream.
+  // `records` outlives the stream. `keeps_originals`: records are wanted as they were before
+  // InputFilter, too.
   RequestStream(RecordStream& records, const record::DataFormat& format,
-                const handler::HandlerTraits& traits);
+                const handler::HandlerTraits& traits, bool keeps_originals);
 
   // The next request; empty() at the end of the part. After an error, what was read before it comes
   // first: the error is given when that has been taken.
@@ -42,6 +47,7 @@ class RequestStream {
   Result<bool> add(const record::Record& record);
   Request take();
   void take_originals(Request* request);
+  Request take_bad(const record::Record& record);
 
   RecordStream& records_;
   record::Batcher batcher_;
@@ -52,6 +58,7 @@ class RequestStream {
   const bool keeps_originals_;
   std::string originals_;
   std::vector<uint32_t> original_ends_;
+  std::optional<Request> bad_;  // comes after what the batcher holds
   bool ended_ = false;
   Status end_;
 };

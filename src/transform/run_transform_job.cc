@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "transform/job_run.h"
 #include "transform/parquet_object.h"
+#include "transform/refusals.h"
 #include "transform/transform_job.h"
 #include "transform/work_area.h"
 
@@ -25,14 +26,21 @@ std::vector<std::string> output_keys(const TransformJob& job) {
   return keys;
 }
 
+// What is written where this output is: under record error rules its errors file too.
+std::vector<std::string> keys_with(const TransformJob& job, const std::string& output_key) {
+  if (!job.record_errors.keep_going()) return {output_key};
+  return {output_key, errors_key(output_key)};
+}
+
 // An output that is an input too would be overwritten while, or before, it is read.
 Status refuse_outputs_over_inputs(const TransformJob& job, const store::ObjectStore& input,
                                   const store::ObjectStore& output) {
   std::unordered_set<std::string> inputs;
   for (const PlannedObject& object : job.objects) inputs.insert(input.describe(object.input.key));
   for (const std::string& key : output_keys(job)) {
-    const std::string name = output.describe(key);
-    if (inputs.contains(name)) {
+    for (const std::string& written : keys_with(job, key)) {
+      const std::string name = output.describe(written);
+      if (!inputs.contains(name)) continue;
       return fail(invalid_argument("the output " + name + " is also an input of the job"));
     }
   }
@@ -85,12 +93,13 @@ Status list_outputs(const std::vector<std::string_view>& keys, store::ObjectStor
 Status refuse_existing_outputs(const TransformJob& job, store::ObjectStore& output,
                                const JournalState& earlier) {
   if (job.overwrite) return {};
-  const std::vector<std::string> all = output_keys(job);
-  std::vector<std::string_view> keys;
-  for (const std::string& key : all) {
-    if (!is_ours(earlier, job, key)) keys.push_back(key);
+  std::vector<std::string> all;
+  for (const std::string& key : output_keys(job)) {
+    if (is_ours(earlier, job, key)) continue;
+    for (std::string& written : keys_with(job, key)) all.push_back(std::move(written));
   }
-  if (keys.empty()) return {};
+  if (all.empty()) return {};
+  std::vector<std::string_view> keys(all.begin(), all.end());
   std::sort(keys.begin(), keys.end());
   return keys.size() <= limits::kStatOutputsMax ? stat_outputs(keys, output)
                                                 : list_outputs(keys, output);

@@ -17,6 +17,17 @@ bool is_unlimited(const record::DataFormat& format) {
          format.batch_strategy == record::BatchStrategy::kMultiRecord;
 }
 
+// Whether one response may be written in parts. Its records have a newline between them, and where
+// records are dropped only what was written before tells whether one is due.
+bool is_written_alone(const TransformJob& job) {
+  return job.format.assemble_with == record::AssembleWith::kNone &&
+         job.record_errors.on == RecordErrorRules::On::kDrop;
+}
+
+bool may_cut_anywhere(const TransformJob& job, const handler::HandlerTraits& traits) {
+  return is_unlimited(job.format) && traits.reads_records_alone && !is_written_alone(job);
+}
+
 class Scan {
  public:
   Scan(const TransformJob& job, const store::ObjectInfo& object,
@@ -26,7 +37,7 @@ class Scan {
         traits_(traits),
         emit_(emit),
         // An unlimited request is sent in pieces to a handler that reads records alone.
-        cut_anywhere_(is_unlimited(job.format) && traits.reads_records_alone) {
+        cut_anywhere_(may_cut_anywhere(job, traits)) {
     whole_.length = object.size;
   }
 
@@ -42,8 +53,9 @@ class Scan {
 
  private:
   Status find_parts(store::ObjectStore& store, const CancelToken& cancel) {
-    MR_ASSIGN(RecordStream records, RecordStream::open(store, object_, whole_, job_.format, cancel,
-                                                       record::Checksums::kIgnore));
+    MR_ASSIGN(RecordStream records,
+              RecordStream::open(store, object_, whole_, job_.format, cancel,
+                                 job_.record_errors.bad_records(), record::Checksums::kIgnore));
     if (has_csv_header(job_.format)) {
       MR_ASSIGN(const record::CsvHeader header, records.take_header());
       MR_ASSIGN(const CsvColumns columns, resolve_csv_columns(header, job_, traits_));
@@ -79,6 +91,7 @@ class Scan {
     part_.offset = offset;
     part_.first_record = first_record;
     part_.text_column = columns_.text_column;
+    part_.input_columns = columns_.input_columns;
     part_.filters = columns_.filters;
     records_ = 0;
     end_ = offset;
@@ -104,7 +117,7 @@ bool is_cut_into_parts(const TransformJob& job, const store::ObjectInfo& object,
   const bool can_be_cut =
       format.split_type == record::SplitType::kLine || record::is_framed(format.split_type);
   return can_be_cut && !record::is_decoded(format) && object.size > job.part_bytes &&
-         (traits.reads_records_alone || !is_unlimited(format));
+         (!is_unlimited(format) || may_cut_anywhere(job, traits));
 }
 
 void scan_object(store::ObjectStore& store, const TransformJob& job,

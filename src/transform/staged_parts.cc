@@ -131,6 +131,9 @@ std::string result_line(const Part& part, const PartResult& result) {
   fields.push_back(std::to_string(result.error_bytes));
   fields.push_back(std::to_string(result.records));
   fields.push_back(counts_field(result.counts));
+  fields.push_back(std::to_string(result.refused.count));
+  fields.push_back(std::to_string(result.refused.first_record));
+  fields.push_back(result.refused.first_cause);
   return format_line(fields);
 }
 
@@ -141,13 +144,14 @@ std::optional<PartResult> read_result(const fs::path& file, const Part& part) {
   if (!std::getline(in, line) || in.eof()) return std::nullopt;
   const std::vector<std::string> fields = parse_line(line);
   const std::vector<std::string> range = range_fields(part);
-  if (fields.size() != range.size() + 4) return std::nullopt;
+  if (fields.size() != range.size() + 7) return std::nullopt;
   if (!std::equal(range.begin(), range.end(), fields.begin())) return std::nullopt;
   PartResult result;
   result.bytes = to_number(fields[4]);
   result.error_bytes = to_number(fields[5]);
   result.records = to_number(fields[6]);
   result.counts = parse_counts(fields[7]);
+  result.refused = {to_number(fields[8]), to_number(fields[9]), fields[10]};
   return result;
 }
 
@@ -210,6 +214,8 @@ Status StagedParts::copy(const std::string& name, store::ObjectWriter& out, uint
 }
 
 Status StagedParts::copy_errors(const std::string& name, store::ObjectWriter& out) const {
+  std::error_code code;
+  if (!fs::exists(file(name, kErrorsSuffix), code) && !code) return {};
   return copy_file(file(name, kErrorsSuffix), out, 0);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "handler/inference_handler.h"
 #include "record/compressor.h"
 #include "record/format.h"
+#include "record/splitter.h"
 #include "store/object_store.h"
 
 namespace millrace::transform {
@@ -35,6 +37,21 @@ struct OutputForm {
   bool merges() const { return !merge_key.empty(); }
 };
 
+// What becomes of a record that is bad input. Time-outs, lost connections and errors of a store or
+// of the model are none of a record's: they fail the object.
+struct RecordErrorRules {
+  enum class On { kFail, kRecord, kDrop } on = On::kFail;
+  // At most so many in one object; more fail it. At most one of the two is set.
+  std::optional<uint64_t> count_max;  // at once
+  std::optional<double> percent_max;  // of its records, judged at its end
+  std::string text;                   // the threshold as the user gave it
+
+  bool keep_going() const { return on != On::kFail; }
+  record::BadRecords bad_records() const {
+    return keep_going() ? record::BadRecords::kGive : record::BadRecords::kFail;
+  }
+};
+
 struct TransformJob {
   std::string name;
   record::DataFormat format;
@@ -49,6 +66,7 @@ struct TransformJob {
   // The job's first start, "2022-08-30T00:49:15Z"; the run finds it in the work area, or sets it.
   std::string started;
   std::string kms_key_id;  // for outputs in S3; "": none
+  RecordErrorRules record_errors;
   bool overwrite = false;  // outputs that exist: replace (the API) or fail before work starts (CLI)
   int feeders = 2;         // parts that are worked on at one time
   std::vector<PlannedObject> objects;
@@ -61,6 +79,7 @@ struct ObjectReport {
   std::string input;   // as the store describes it
   std::string output;  // likewise; empty: not written
   uint64_t records = 0;
+  uint64_t failed_records = 0;  // of them, in a committed output
   uint64_t bytes_in = 0;
   double seconds = 0;
   // Empty: committed. "object: record 7 (byte 812): cause"; how records are named: part.h.
@@ -73,7 +92,7 @@ struct JobReport {
   std::string started;  // as TransformJob has it
   uint64_t records = 0;
   uint64_t failed_objects = 0;
-  uint64_t failed_records = 0;  // records that were refused and made their object fail
+  uint64_t failed_records = 0;  // records that were refused, also those that failed their object
   // Of `records`, those that an earlier run of the job had done: nothing was computed again.
   uint64_t resumed_records = 0;
   handler::InvokeCounts counts;
@@ -84,6 +103,7 @@ struct JobReport {
 struct Progress {
   uint64_t objects_done = 0, objects_failed = 0, objects_total = 0;
   uint64_t records_done = 0;
+  uint64_t records_failed = 0;               // of them: refused, and costing only themselves
   uint64_t records_total = 0;                // as far as scanned
   bool records_total_exact = false;          // false: "at least"
   uint64_t bytes_done = 0, bytes_total = 0;  // of input; for the ETA

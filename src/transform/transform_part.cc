@@ -15,7 +15,8 @@ namespace {
 Result<RecordStream> open_records(const PartContext& context, const Part& part) {
   const record::DataFormat& format = context.job.format;
   if (!is_parquet(format)) {
-    return RecordStream::open(context.input, context.object, part, format, context.cancel);
+    return RecordStream::open(context.input, context.object, part, format, context.cancel,
+                              context.job.record_errors.bad_records());
   }
   MR_ASSIGN(auto texts, read_texts(context, part));
   return RecordStream::over(std::move(texts), part, format, context.cancel);
@@ -26,7 +27,7 @@ Result<CsvColumns> take_columns(const PartContext& context, const Part& part,
                                 RecordStream& records) {
   // Row groups of Parquet were told nothing: there is nothing to resolve.
   const bool told = part.index > 0 && !is_parquet(context.job.format);
-  if (told) return CsvColumns{part.text_column, "", part.filters};
+  if (told) return CsvColumns{part.text_column, part.input_columns, "", part.filters};
   CsvColumns columns;
   if (has_csv_header(context.job.format)) {
     MR_ASSIGN(const record::CsvHeader header, records.take_header());
@@ -55,14 +56,16 @@ Status check_records(const Part& part, uint64_t records) {
 }  // namespace
 
 Result<PartResult> transform_part(const PartContext& context, const Part& part,
-                                  store::ObjectWriter& out) {
+                                  const PartOutput& out) {
   MR_ASSIGN(RecordStream records, open_records(context, part));
   MR_ASSIGN(const CsvColumns columns, take_columns(context, part, records));
 
   // From here on records can be read, and nothing but a record can be wrong.
   records.set_filter(columns.filters->input);
-  RequestStream requests(records, context.job.format, context.handler.traits());
-  ReplyQueue replies(context, columns, out);
+  const bool originals = context.job.format.join_source == record::JoinSource::kInput ||
+                         context.job.record_errors.keep_going();
+  RequestStream requests(records, context.job.format, context.handler.traits(), originals);
+  ReplyQueue replies(context, part, columns, out);
   if (part.index == 0) MR_TRY(replies.begin(columns.output_header));
   uint64_t bytes = 0;
   Status read;
@@ -83,7 +86,9 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
   MR_TRY(check_records(part, replies.result().records));
   MR_TRY(replies.end(part.last));
   count_the_rest(context, part, bytes);
-  return replies.result();
+  PartResult result = replies.result();
+  result.error_bytes = out.errors.bytes();
+  return result;
 }
 
 }  // namespace millrace::transform

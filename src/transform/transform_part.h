@@ -9,6 +9,7 @@
 #include "transform/in_flight.h"
 #include "transform/part.h"
 #include "transform/progress.h"
+#include "transform/refusals.h"
 #include "transform/transform_job.h"
 
 namespace millrace::transform {
@@ -24,9 +25,16 @@ struct PartContext {
   CancelToken cancel;  // this part's own: cancelled also when the part fails
 };
 
-// Appends the part's results to `out`, which the caller commits or drops. The error is that of the
+// Where a part's bytes go: all of it for the caller to commit or to drop.
+struct PartOutput {
+  store::ObjectWriter& results;
+  ErrorsFile& errors;
+  Refusals& refusals;  // of the whole object
+};
+
+// Appends the part's results to `out`. The error is that of the
 // lowest record that has one, and names it. kCancelled: asked to stop.
 Result<PartResult> transform_part(const PartContext& context, const Part& part,
-                                  store::ObjectWriter& out);
+                                  const PartOutput& out);
 
 }  // namespace millrace::transform

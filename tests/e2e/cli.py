@@ -70,11 +70,16 @@ def write(path, content):
     return path
 
 
+def is_stamp(name):
+    """Beside each output a hidden file says what the output was made of."""
+    return pathlib.Path(name).name.startswith(".millrace-stamp-")
+
+
 def files_in(folder):
-    """Every file below a folder, hidden ones too: relative name -> bytes."""
+    """Every file below a folder, hidden ones too but for stamps: relative name -> bytes."""
     folder = pathlib.Path(folder)
     return {str(path.relative_to(folder)): path.read_bytes()
-            for path in sorted(folder.rglob("*")) if not path.is_dir()}
+            for path in sorted(folder.rglob("*")) if not path.is_dir() and not is_stamp(path)}
 
 
 def json_lines(values):

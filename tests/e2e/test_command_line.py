@@ -218,11 +218,12 @@ def test_help_and_version(cli):
                  "--input-filter", "--output-filter", "--json-path", "--kms-key-id",
                  "--cli-input-json", "--profile", "--region", "--endpoint-url", "--result-cache",
                  "--result-cache-bytes", "--output-suffix", "--output-compression", "--merge",
-                 "--merge-source-column", "--invocations-timeout-in-seconds",
+                 "--merge-source-column", "--on-record-error", "--error-threshold",
+                 "--invocations-timeout-in-seconds",
                  "--invocations-max-retries", "--ping-timeout-in-seconds", "--model-command",
                  "--model-memory-in-mb", "--model-stop-timeout-in-seconds", "--pass-credentials"):
         assert flag in text, flag
-    for flag in ("--on-record-error", "--model-image"):
+    for flag in ("--model-image", "--report"):
         assert flag not in text, f"{flag} is not built yet"
 
 

@@ -1,5 +1,7 @@
-"""kill -9 at 20 moments of a job, on S3 and on files: nothing partial is ever visible to a process
-that watches; the next run ends right and leaves no upload."""
+"""kill -9 at random moments of a job with parts, joins and bad records, on S3 and on files: nothing
+partial is ever visible to a process that watches; the next run takes what is done, ends right and
+leaves no upload. MILLRACE_TEST_KILL_MOMENTS=200 is the long form."""
+import os
 import random
 import shutil
 import time
@@ -9,17 +11,20 @@ import pytest
 from cli import Cli, files_in, json_lines, write
 from watch import BucketView, FolderView, Watcher
 
-MOMENTS = 20
-MOMENTS_WHILE_UPLOADING = 5
+MOMENTS = int(os.environ.get("MILLRACE_TEST_KILL_MOMENTS", 20))
+MOMENTS_WHILE_UPLOADING = MOMENTS // 4
 OBJECTS = 3
 RECORDS = 9_000  # of 1 KiB: an object's result is larger than two upload parts
-JOB = ["--join-source", "Input", "--part-bytes", "1000000"]
+BAD_EVERY = 1_000
+JOB = ["--join-source", "Input", "--part-bytes", "1000000", "--on-record-error", "record"]
+OUTPUTS = 2 * OBJECTS  # each has an errors file beside it
 
 
 def make_objects():
     padding = "x" * 900
     return {f"{name}.jsonl": json_lines(
-                {"id": i, "pad": padding, "inputs": f"great app {name} {i % 700}"}
+                {"id": i, "pad": padding,
+                 ("inputs" if i % BAD_EVERY else "nothing"): f"great app {name} {i % 700}"}
                 for i in range(RECORDS * (3 if name == "b" else 1)))
             for name in "abc"[:OBJECTS]}
 
@@ -78,7 +83,7 @@ def undisturbed(cli, model, place):
     cli.transform(model, place.source, place.target("whole"), *JOB)
     duration = time.monotonic() - started
     expected = place.view("whole").objects()
-    assert len(expected) == OBJECTS and sum(map(len, expected.values())) > 20_000_000
+    assert len(expected) == OUTPUTS and sum(map(len, expected.values())) > 20_000_000
     place.forget("whole")
     with Watcher(place.view("watched"), expected) as watcher:
         started = time.monotonic()
@@ -111,7 +116,7 @@ def test_kill_at_any_moment(cli, tiny_model, place):
     rng = random.Random(1)
     moments = [rng.uniform(0, 1) for _ in range(MOMENTS - MOMENTS_WHILE_UPLOADING)]
     moments += [rng.uniform(upload_begin, 1) for _ in range(MOMENTS_WHILE_UPLOADING)]
-    killed = killed_while_uploading = 0
+    killed = killed_while_uploading = resumed = 0
     for attempt, moment in enumerate(moments):
         with Watcher(place.view(attempt), expected) as watcher:
             if not kill_at(cli, tiny_model, place, attempt, moment * duration):
@@ -127,14 +132,17 @@ def test_kill_at_any_moment(cli, tiny_model, place):
             polls, partial, _ = watcher.finish()
         assert not partial, f"killed after {moment:.2f}: partial outputs were visible: {partial}"
         assert polls > 3
-        if run.exit_status == 2 and len(after_kill) == OBJECTS:
+        if run.exit_status == 2 and len(after_kill) == OUTPUTS:
             pass  # it was killed on its way out: all was committed and the work area gone
         else:
             assert run.exit_status == 0, f"killed after {moment:.2f}: {run.stderr}"
+            assert run.summary["failed_records"] == 5 * RECORDS // BAD_EVERY
+            resumed += run.summary["resumed_records"]
         assert place.view(attempt).objects() == expected
         assert place.view(attempt).uploads() == []
         place.forget(attempt)
     assert killed >= MOMENTS
+    assert resumed > MOMENTS * RECORDS / 4, "the next runs took up what was done"
     if isinstance(place, S3Place):
         assert killed_while_uploading >= MOMENTS_WHILE_UPLOADING
     assert not files_in(cli.home), "the runs that ended left no work area"

@@ -6,6 +6,8 @@ import pathlib
 import time
 import urllib.error
 
+from cli import is_stamp
+
 
 class FolderView:
     """What is visible below a folder: name -> content, hidden files too."""
@@ -17,7 +19,7 @@ class FolderView:
         found = {}
         # os.walk passes over a folder that went away while it was listed; a file may go as well.
         for folder, _, names in os.walk(self.folder):
-            for path in (pathlib.Path(folder, name) for name in names):
+            for path in (pathlib.Path(folder, name) for name in names if not is_stamp(name)):
                 try:
                     found[str(path.relative_to(self.folder))] = path.read_bytes()
                 except FileNotFoundError:
