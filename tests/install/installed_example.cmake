@@ -27,7 +27,7 @@ if(output MATCHES "millrace::(model|nn|jobs|transform|store|record|handler)::")
   message(FATAL_ERROR "the library shows names of its inside:\n${output}")
 endif()
 
-run(${CMAKE_COMMAND} -S ${SOURCE}/examples/cpp -B ${SCRATCH}/example
+run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${SOURCE}/examples/cpp -B ${SCRATCH}/example
     -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_CXX_COMPILER=${COMPILER}
     "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror")
 run(${CMAKE_COMMAND} --build ${SCRATCH}/example)
