@@ -173,6 +173,24 @@ constexpr size_t kServerConnectionsMax = 64;
 // A client that keeps a connection is expected to use it, and one that sends to go on sending.
 constexpr int64_t kServerIdleSeconds = 60;
 
+// --- the job service ---
+
+// Writes that share one commit of the job store: more than callers wait at one time.
+constexpr size_t kStoreGroupMax = 256;
+// Between two attempts to store how a job ended, while the store cannot be written.
+constexpr int64_t kStoreRetryMs = 1000;
+// SageMaker's: FailureReason, tags of one resource.
+constexpr size_t kFailureReasonBytesMax = 1024;
+constexpr size_t kTagsMax = 50;
+// A log stream: some hundred thousand lines, which a reader still goes through in a moment.
+constexpr uint64_t kLogStreamBytesMax = 16 * kMiB;
+// What a full one still takes: how the job ended.
+constexpr uint64_t kLogStreamReserveBytes = 256 * 1024;
+constexpr size_t kLogReadBlockBytes = 256 * 1024;
+// State changes that wait for a webhook: a kilobyte or two each.
+constexpr size_t kEventsQueuedMax = 1000;
+constexpr int64_t kEventTimeoutMs = 10000;
+
 // --- files ---
 
 // NAME_MAX of every file system in use.

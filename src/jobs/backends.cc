@@ -86,13 +86,15 @@ Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSetti
                                    const ModelHost& host, const CancelToken& cancel) {
   if (!settings.model_command.empty()) return start_model(artifact, settings, host, cancel);
   if (is_model_url(settings.model)) return load_http_handler(settings, host.notice, cancel);
-  return load_native_handler(artifact, settings);
+  return load_native_handler(artifact, settings, host.models);
 }
 
-Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings& settings) {
+Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings& settings,
+                               ModelCache* models) {
   const model::LoadOptions options{precision_of(settings.precision), settings.isa,
                                    settings.threads};
-  auto loaded = model::TextClassificationModel::load(artifact.folder, options);
+  auto loaded = models != nullptr ? models->load(artifact.folder, options)
+                                  : model::TextClassificationModel::load(artifact.folder, options);
   if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
   LoadedModel out;
   out.model = std::move(*loaded);
@@ -101,8 +103,8 @@ Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings&
 }
 
 Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
-                                          const JobSettings& settings) {
-  MR_ASSIGN(LoadedModel loaded, load_model(artifact, settings));
+                                          const JobSettings& settings, ModelCache* models) {
+  MR_ASSIGN(LoadedModel loaded, load_model(artifact, settings, models));
   std::shared_ptr<handler::ResultCache> results;
   if (!settings.result_cache.empty()) {
     auto opened = handler::open_result_cache(*loaded.model, loaded.options, settings.result_cache,

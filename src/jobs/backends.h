@@ -12,6 +12,7 @@
 #include "handler/native_options.h"
 #include "jobs/job_settings.h"
 #include "jobs/model_artifact.h"
+#include "jobs/model_cache.h"
 #include "model/text_classification_model.h"
 #include "store/object_store.h"
 
@@ -22,7 +23,9 @@ struct LoadedModel {
   std::shared_ptr<const model::TextClassificationModel> model;
   handler::NativeOptions options;
 };
-Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings& settings);
+// `models`: where it may be loaded already, or null.
+Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings& settings,
+                               ModelCache* models = nullptr);
 
 // A model made ready, and what a summary says of it.
 struct LoadedHandler {
@@ -42,6 +45,7 @@ struct ModelHost {
   std::filesystem::path program;  // millrace itself; empty: there is none
   Variables environment;          // this process's
   Variables stated_environment;   // the model's and the job's Environment, merged
+  ModelCache* models = nullptr;   // native ones that stay loaded; null: none do
 };
 
 // Makes ready what `settings` name: a model server that runs or that we start (waits until it is
@@ -52,7 +56,8 @@ Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSetti
 // Loads the artefact's model for `settings` (precision, ISA, threads, native options) and opens the
 // result cache that they name.
 Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
-                                          const JobSettings& settings);
+                                          const JobSettings& settings,
+                                          ModelCache* models = nullptr);
 
 // A store for `location`: its bucket, or the folder `location.path`.
 Result<std::unique_ptr<store::ObjectStore>> make_store(const store::Location& location,

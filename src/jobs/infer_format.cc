@@ -161,7 +161,9 @@ void take_stated(const JobSettings& settings, record::DataFormat* format) {
   if (settings.compression_type) format->compression_type = *settings.compression_type;
   format->encoding = settings.encoding;
   format->csv.byte_order_mark = settings.csv_bom;
-  format->accept = settings.accept ? *settings.accept : accept_of(format->content_type);
+  format->accept = settings.accept   ? *settings.accept
+                   : settings.as_api ? ""
+                                     : accept_of(format->content_type);
   format->csv.header = settings.csv_header;
   take_batching(settings, format);
   format->join_source = settings.join_source;
@@ -179,7 +181,9 @@ Status take_stated_for_parquet(const JobSettings& settings, record::DataFormat* 
   if (settings.accept) return refuse("--accept");
   if (settings.csv_header) return refuse("--csv-header");
   if (settings.csv_rfc4180) return refuse("--csv");
-  if (settings.assemble_with == AssembleWith::kNone) return refuse("--assemble-with None");
+  const bool stated = !settings.as_api;  // None is what the API says for nothing
+  if (stated && settings.assemble_with == AssembleWith::kNone)
+    return refuse("--assemble-with None");
   // A row of the output is a row of the input, and its result columns have types.
   if (settings.record_errors.keep_going()) return refuse("--on-record-error");
   if (!settings.input_filter.empty()) return refuse("--input-filter");
@@ -238,6 +242,10 @@ Status check_join(const record::DataFormat& format, MediaType in, MediaType out)
 Result<record::DataFormat> infer_format(const JobSettings& settings,
                                         const std::vector<std::string>& keys) {
   record::DataFormat format;
+  if (settings.as_api && settings.split_type != SplitType::kParquet) {
+    take_stated(settings, &format);
+    return format;
+  }
   MR_ASSIGN(const Guess guess, common_guess(settings, keys));
   const Profile* profile = guess.profile;
   if (settings.split_type == SplitType::kParquet) profile = &kParquet;

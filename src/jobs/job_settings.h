@@ -40,6 +40,9 @@ struct JobSettings {
   record::TextEncoding encoding = record::TextEncoding::kUtf8;
   bool is_manifest = false;  // `input` names a list of objects
   bool allow_empty = false;
+  // As the API has it: nothing is inferred from names, no object is skipped for its name or size,
+  // and an output is never one whole key.
+  bool as_api = false;
 
   // Unset where nobody said it: then the model's own word holds, then SageMaker's defaults.
   std::optional<record::BatchStrategy> batch_strategy;

@@ -13,6 +13,7 @@
 #include "jobs/locations.h"
 #include "transform/manifest.h"
 #include "transform/plan_inputs.h"
+#include "transform/work_area.h"
 
 namespace millrace::jobs {
 namespace {
@@ -148,7 +149,7 @@ Result<Source> list_inputs(const TransformRequest& request, const JobSettings& s
   if (settings.is_manifest) MR_TRY(take_manifest(request, settings, &source, &options));
   options.input_prefix = source.location.prefix;
   options.input_is_object = source.location.is_object;
-  options.skip_markers = true;
+  options.skip_markers = !settings.as_api;
   options.output_suffix =
       settings.output_suffix + std::string(record::compression_suffix(settings.output_compression));
   MR_ASSIGN(source.plan, transform::plan_inputs(*source.store, options));
@@ -253,6 +254,7 @@ ModelHost host_of(const TransformRequest& request) {
   ModelHost host;
   host.notice = request.notice;
   host.program = request.program;
+  host.models = request.models;
   host.environment = request.environment;
   host.stated_environment = request.layers.job_environment;  // insert() keeps the job's own
   host.stated_environment.insert(request.layers.model_environment.begin(),
@@ -266,13 +268,31 @@ Status check_required(const JobSettings& settings) {
   return {};
 }
 
+Result<JobSettings> settings_of(const TransformRequest& request, const Settings& merged) {
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  MR_ASSIGN(JobSettings settings, check_settings(merged, cores));
+  settings.as_api = request.as_api;
+  MR_TRY(check_required(settings));
+  return settings;
+}
+
 }  // namespace
+
+Status abandon_transform(const TransformRequest& request) {
+  MR_ASSIGN(const Settings merged, merge_settings(request.layers));
+  MR_ASSIGN(const JobSettings settings, settings_of(request, merged));
+  MR_ASSIGN(const fs::path work, work_folder(request, settings));
+  const fs::path area = work / "jobs" / settings.job_name;
+  if (settings.job_name.empty() || !fs::is_directory(area)) return {};
+  MR_ASSIGN(const OutputLocation output, output_location(settings.output, false));
+  MR_ASSIGN(const auto store, make_store(output.root, settings, request.cancel));
+  MR_ASSIGN(const auto opened, transform::WorkArea::open(area));
+  return opened->clean_up(*store);
+}
 
 Result<TransformOutcome> run_transform(const TransformRequest& request) {
   MR_ASSIGN(const Settings merged, merge_settings(request.layers));
-  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  MR_ASSIGN(JobSettings settings, check_settings(merged, cores));
-  MR_TRY(check_required(settings));
+  MR_ASSIGN(JobSettings settings, settings_of(request, merged));
 
   // The model loads while the inputs are listed: both take a moment, and neither needs the other.
   MR_ASSIGN(const ModelArtifact artifact, locate_model(request, settings));
@@ -302,7 +322,7 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   MR_TRY(check_format(format));
   MR_TRY(check_output_form(settings, format));
 
-  const bool single = source.plan.objects.size() == 1 && settings.merge.empty();
+  const bool single = source.plan.objects.size() == 1 && settings.merge.empty() && !settings.as_api;
   MR_ASSIGN(const OutputLocation output, output_location(settings.output, single));
   MR_TRY(check_apart(source.location, output, settings.output));
   MR_ASSIGN(const auto output_store, make_store(output.root, settings, request.cancel));
@@ -317,6 +337,9 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   job.name = settings.job_name.empty()
                  ? derived_job_name(settings, source.location, output, job.settings_digest)
                  : settings.job_name;
+  job.object_done = request.object_done;
+  job.keep_work_area = request.keep_work_area;
+  if (request.starting) request.starting(job);
   TransformOutcome outcome;
   outcome.job_name = job.name;
   outcome.model_name = artifact.name;

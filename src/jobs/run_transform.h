@@ -29,7 +29,15 @@ struct TransformRequest {
   // Told what a user should know and is no error: skipped files, the default model, ... Called by
   // several threads.
   Notice notice;
+  // Called once all is known that decides the job, before its first object.
+  std::function<void(const transform::TransformJob&)> starting;
+  std::function<void(const transform::ObjectReport&)> object_done;  // as TransformJob has it
   CancelToken cancel;
+
+  // For a service. Models that stay loaded; null: none do.
+  ModelCache* models = nullptr;
+  bool as_api = false;          // as JobSettings has it
+  bool keep_work_area = false;  // as TransformJob has it
 };
 
 struct TransformOutcome {
@@ -48,5 +56,9 @@ struct TransformOutcome {
 // Runs the job to its end. An error means that nothing was started: wrong settings, a model that
 // does not load, no credentials, no bucket, no input, an output in the way.
 Result<TransformOutcome> run_transform(const TransformRequest& request);
+
+// For a job that will not run again: aborts what an earlier run of it had begun to write. No work
+// area is success.
+Status abandon_transform(const TransformRequest& request);
 
 }  // namespace millrace::jobs

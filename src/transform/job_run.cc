@@ -151,6 +151,7 @@ bool JobRun::was_done_earlier(size_t index) {
   report_.failed_records += then.failed_records;
   report_.resumed_records += then.records;
   report_.counts += then.counts;
+  tell(report);
   return true;
 }
 
@@ -264,6 +265,7 @@ void JobRun::finish(ObjectRun& object) {
   report_.records += object.result().records;
   report_.failed_records += object.result().refused.count;
   report_.counts += object.result().counts;
+  tell(report);
 }
 
 // Puts the staged parts together in order and commits the object.
@@ -406,8 +408,16 @@ void JobRun::fail_object(size_t index, const Error& error, uint64_t refused) {
   // Errors of the store name the object already.
   const bool named = message.find(report.input) != std::string::npos;
   report.error = named ? message : report.input + ": " + message;
-  if (!stopped) ++report_.failed_objects;
+  report.error_code = error.code;
   report_.failed_records += refused;
+  if (stopped) return;
+  ++report_.failed_objects;
+  tell(report);
+}
+
+// REQUIRES: the lock is held, so that one object is told at a time.
+void JobRun::tell(const ObjectReport& object) const {
+  if (job_.object_done) job_.object_done(object);
 }
 
 // Named by all that decides the parts of an object and their bytes.

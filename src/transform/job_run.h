@@ -61,6 +61,7 @@ class JobRun {
   Status remove_stale_errors(const std::string& output_key);
   void remember_commit(const ObjectRun& object);
   void fail_object(size_t index, const Error& error, uint64_t refused = 0);
+  void tell(const ObjectReport& object) const;
   uint64_t refused_in(const ObjectRun& object, const Error& error) const;
 
   // The job's end, where all results become one object.

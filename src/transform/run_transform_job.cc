@@ -137,7 +137,8 @@ Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
   }
 
   // Every output that the report names is committed. The area is kept for the next run, if any.
-  if (report.status == JobReport::Status::kCompleted) MR_TRY(area->remove());
+  const bool completed = report.status == JobReport::Status::kCompleted;
+  if (completed && !job.keep_work_area) MR_TRY(area->remove());
   return report;
 }
 

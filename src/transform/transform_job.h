@@ -52,6 +52,18 @@ struct RecordErrorRules {
   }
 };
 
+struct ObjectReport {
+  std::string input;   // as the store describes it
+  std::string output;  // likewise; empty: not written
+  uint64_t records = 0;
+  uint64_t failed_records = 0;  // of them, in a committed output
+  uint64_t bytes_in = 0;
+  double seconds = 0;
+  // Empty: committed. "object: record 7 (byte 812): cause"; how records are named: part.h.
+  std::string error;
+  Code error_code = Code::kInternal;  // of `error`
+};
+
 struct TransformJob {
   std::string name;
   record::DataFormat format;
@@ -70,20 +82,13 @@ struct TransformJob {
   bool overwrite = false;  // outputs that exist: replace (the API) or fail before work starts (CLI)
   int feeders = 2;         // parts that are worked on at one time
   std::vector<PlannedObject> objects;
+  // Told of each object that is done with, or failed; by several threads, one at a time.
+  std::function<void(const ObjectReport&)> object_done;
+  // Also a Completed job leaves its work area: whoever must first store that it is, removes it.
+  bool keep_work_area = false;
   // Hash over everything that decides the bytes of a result (format, text column, environment,
   // model identity): names staged parts, and tells a changed job from the same one.
   std::string settings_digest;
-};
-
-struct ObjectReport {
-  std::string input;   // as the store describes it
-  std::string output;  // likewise; empty: not written
-  uint64_t records = 0;
-  uint64_t failed_records = 0;  // of them, in a committed output
-  uint64_t bytes_in = 0;
-  double seconds = 0;
-  // Empty: committed. "object: record 7 (byte 812): cause"; how records are named: part.h.
-  std::string error;
 };
 
 struct JobReport {

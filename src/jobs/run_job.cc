@@ -1,0 +1,151 @@
+// What the data path tells on the way is written as it comes; nothing of it is kept in memory.
+#include "jobs/run_job.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/limits.h"
+#include "jobs/failure_reason.h"
+#include "jobs/job_request.h"
+#include "jobs/progress_meter.h"
+#include "jobs/run_transform.h"
+
+namespace millrace::jobs {
+namespace {
+
+// As backends.cc marks what a model's process prints.
+constexpr std::string_view kModelLine = "model: ";
+
+std::string_view strategy_word(record::BatchStrategy strategy) {
+  return strategy == record::BatchStrategy::kSingleRecord ? "SINGLE_RECORD" : "MULTI_RECORD";
+}
+
+void log_parameters(const transform::TransformJob& job, JobLog& log) {
+  log.data(fmt::format("MaxConcurrentTransforms={}, MaxPayloadInMB={}, BatchStrategy={}",
+                       job.max_concurrent_transforms, job.format.max_payload_bytes / limits::kMiB,
+                       strategy_word(job.format.batch_strategy)));
+  log.data(
+      "[millrace] accepted without effect: TransformResources, ExperimentConfig, and the model's "
+      "ExecutionRoleArn and VpcConfig; the job runs on this machine with this server's "
+      "credentials");
+}
+
+void log_notice(std::string_view text, JobLog& log) {
+  if (text.starts_with(kModelLine)) {
+    log.model(text.substr(kModelLine.size()));
+  } else {
+    log.data(fmt::format("[millrace] {}", text));
+  }
+}
+
+void log_object(const transform::ObjectReport& object, JobLog& log) {
+  ObjectState state;
+  state.input = object.input;
+  state.output = object.output;
+  state.records = object.records;
+  state.failed_records = object.failed_records;
+  state.bytes = object.bytes_in;
+  state.seconds = object.seconds;
+  state.error = object.error;
+  log.object(state);
+  if (!object.error.empty()) log.data(object_error_lines(object));
+}
+
+JobEnd end_of(const TransformOutcome& outcome, JobLog& log) {
+  const transform::JobReport& report = outcome.report;
+  JobEnd end;
+  using Status = transform::JobReport::Status;
+  if (report.status == Status::kCompleted) end.status = JobStatus::kCompleted;
+  if (report.status == Status::kStopped) end.status = JobStatus::kStopped;
+  if (end.status == JobStatus::kFailed) end.failure_reason = failure_reason(report);
+  for (const std::string& notice : outcome.notices) log_notice(notice, log);
+  log.data(fmt::format("[millrace] {}: {} objects, {} failed; {} records, {} failed; {:.3f} s",
+                       job_status_name(end.status), report.objects.size(), report.failed_objects,
+                       report.records, report.failed_records, report.seconds),
+           LogFile::Kind::kLast);
+  return end;
+}
+
+JobEnd end_of(const Error& error, const CancelToken& cancel, JobLog& log) {
+  JobEnd end;
+  if (cancel.cancelled()) {
+    end.status = JobStatus::kStopped;
+    log.data("[millrace] Stopped before any object was begun", LogFile::Kind::kLast);
+    return end;
+  }
+  end.failure_reason = failure_reason(error);
+  log.data(error.message, LogFile::Kind::kLast);
+  return end;
+}
+
+Result<TransformRequest> request_of(const StoredJob& job, const JobContext& context) {
+  MR_ASSIGN(ModelRecord model, parse_model(job.model_request, context.options));
+  TransformRequest request;
+  MR_ASSIGN(request.layers, job_layers(job.request, model, context.options));
+  request.layers.flags["WORK_DIR"] = work_folder_of(context.options, job.id).string();
+  request.environment = context.options.environment;
+  request.environment["XDG_CACHE_HOME"] = (context.options.folder / "cache").string();
+  request.program = context.options.program;
+  request.shipped_model_folders = context.options.shipped_model_folders;
+  request.models = &context.models;
+  request.as_api = true;
+  request.keep_work_area = true;
+  request.cancel = context.cancel;
+  return request;
+}
+
+// It was stopped before this process began with it; an earlier one may have.
+JobEnd end_abandoned(TransformRequest request, JobLog& log) {
+  request.cancel = CancelToken();
+  if (const Status done = abandon_transform(request); !done) {
+    log.data("[millrace] could not tidy up: " + done.error().message, LogFile::Kind::kLast);
+  }
+  JobEnd end;
+  end.status = JobStatus::kStopped;
+  log.data("[millrace] Stopped", LogFile::Kind::kLast);
+  return end;
+}
+
+// Over all of the job, as its record keeps it.
+void settle(const transform::JobReport* report, JobEnd* end) {
+  JobProgress& p = end->progress;
+  p.eta_seconds.reset();
+  p.queued = false;
+  if (report == nullptr) return;
+  p.seconds = report->seconds;
+  if (p.seconds > 0) p.records_per_second = static_cast<double>(p.records_done) / p.seconds;
+}
+
+}  // namespace
+
+std::filesystem::path work_folder_of(const ServiceOptions& options, int64_t job) {
+  return options.folder / "work" / std::to_string(job);
+}
+
+std::filesystem::path log_folder_of(const ServiceOptions& options, int64_t job) {
+  return options.folder / "logs" / std::to_string(job);
+}
+
+JobEnd run_job(const StoredJob& job, const JobContext& context) {
+  JobLog& log = context.log;
+  Result<TransformRequest> request = request_of(job, context);
+  if (!request) return end_of(request.error(), CancelToken(), log);
+  ProgressMeter meter;
+  JobProgress latest;
+  request->progress = [&](const transform::Progress& now) {
+    latest = meter.update(now);
+    context.progress(latest);
+  };
+  request->notice = [&](std::string_view text) { log_notice(text, log); };
+  request->starting = [&](const transform::TransformJob& run) { log_parameters(run, log); };
+  request->object_done = [&](const transform::ObjectReport& object) { log_object(object, log); };
+  if (context.cancel.cancelled()) return end_abandoned(std::move(*request), log);
+  const Result<TransformOutcome> outcome = run_transform(*request);
+  JobEnd end = outcome ? end_of(*outcome, log) : end_of(outcome.error(), context.cancel, log);
+  end.progress = latest;
+  settle(outcome ? &outcome->report : nullptr, &end);
+  return end;
+}
+
+}  // namespace millrace::jobs
