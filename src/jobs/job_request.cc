@@ -210,6 +210,8 @@ Result<SettingLayers> job_layers(std::string_view request, const ModelRecord& mo
   const ContainerRecord& container = model.containers.front();
   MR_ASSIGN(const ModelBinding binding, bind_image(container.image, options.images));
   MR_ASSIGN(parsed.members["MODEL"], model_location(container, binding));
+  // What the artefact's Python code finds installed.
+  if (binding.kind == ModelBinding::Kind::kPython) parsed.members["IMAGE"] = container.image;
   SettingLayers layers;
   layers.flags = options.machine;
   layers.job_environment = std::move(parsed.environment);

@@ -269,14 +269,9 @@ Status LocalJobService::delete_transform_job(std::string_view name) {
 
 Result<Page<ObjectState>> LocalJobService::list_objects(std::string_view name,
                                                         const ObjectQuery& query) const {
-  int64_t id = 0;
-  {
-    const std::shared_lock lock(mutex_);
-    const IndexedJob* const found = jobs_.find(name);
-    if (found == nullptr) return fail(no_such_job(name));
-    id = found->stored.id;
-  }
-  return read_objects(log_folder_of(options_, id), query);
+  const auto job = stored_job(name);
+  if (!job) return fail(no_such_job(name));
+  return read_objects(log_folder_of(options_, job->first), query);
 }
 
 // --- tags ---
@@ -322,47 +317,58 @@ Status LocalJobService::delete_tags(std::string_view arn, const std::vector<std:
 
 std::vector<LogStream> LocalJobService::log_streams(std::string_view prefix, std::string_view after,
                                                     size_t streams_max) const {
-  // Streams begin with their job's name: so do names and prefix, as far as the shorter goes.
-  const std::string_view job_part = prefix.substr(0, prefix.find('/'));
-  const std::string_view from = after.empty() ? job_part : after.substr(0, after.find('/'));
   std::vector<LogStream> streams;
-  std::string last;
-  for (bool first = true; streams.size() < streams_max; first = false) {
-    std::string name;
-    int64_t id = 0;
-    {
-      const std::shared_lock lock(mutex_);
-      const auto& order = jobs_.order(SortBy::kName);
-      const SortKey key{0, 0, first ? name_key(from) : last, first ? 0 : INT64_MAX};
-      const auto next = order.lower_bound(key);
-      if (next == order.end() || !next->first.name.starts_with(name_key(job_part))) break;
-      last = next->first.name;
-      name = next->second->record->name;
-      id = next->second->stored.id;
-    }
-    for (LogStream& stream : job_log_streams(log_folder_of(options_, id), name)) {
-      const bool wanted = stream.name.starts_with(prefix) && stream.name > after;
+  const auto add = [&](int64_t id, const std::string& job) {
+    for (LogStream& stream : job_log_streams(log_folder_of(options_, id), job)) {
+      // Jobs come in the order of their names; only `after`'s own has streams behind and before it.
+      const bool is_before = after.starts_with(job + "/") && stream.name <= after;
+      const bool wanted = stream.name.starts_with(prefix) && !is_before;
       if (!wanted || streams.size() == streams_max) continue;
       stream.arn = fmt::format("arn:aws:logs:{}:{}:log-group:{}:log-stream:{}", options_.region,
                                options_.account, kTransformJobsLogGroup, stream.name);
       streams.push_back(std::move(stream));
     }
+  };
+  // Streams begin with their job's name. What clients ask for has all of it.
+  const size_t slash = prefix.find('/');
+  if (slash != prefix.npos) {
+    if (const auto job = stored_job(prefix.substr(0, slash))) add(job->first, job->second);
+    return streams;
+  }
+  std::string from = name_key(std::max(prefix, after.substr(0, after.find('/'))));
+  while (streams.size() < streams_max) {
+    const auto next = job_from(from);
+    if (!next || !name_key(next->second).starts_with(name_key(prefix))) break;
+    add(next->first, next->second);
+    from = name_key(next->second) + '\0';
   }
   return streams;
+}
+
+std::optional<std::pair<int64_t, std::string>> LocalJobService::stored_job(
+    std::string_view name) const {
+  const std::shared_lock lock(mutex_);
+  const IndexedJob* const found = jobs_.find(name);
+  if (found == nullptr) return std::nullopt;
+  return std::pair{found->stored.id, found->record->name};
+}
+
+std::optional<std::pair<int64_t, std::string>> LocalJobService::job_from(
+    const std::string& key) const {
+  const std::shared_lock lock(mutex_);
+  const auto& order = jobs_.order(SortBy::kName);
+  const auto next = order.lower_bound(SortKey{0, 0, key, 0});
+  if (next == order.end()) return std::nullopt;
+  return std::pair{next->second->stored.id, next->second->record->name};
 }
 
 Result<LogPage> LocalJobService::read_log(std::string_view stream, const LogQuery& query) const {
   const size_t slash = stream.find('/');
   const Error missing = not_found("The specified log stream does not exist.");
   if (slash == stream.npos) return fail(missing);
-  int64_t id = 0;
-  {
-    const std::shared_lock lock(mutex_);
-    const IndexedJob* const found = jobs_.find(stream.substr(0, slash));
-    if (found == nullptr || found->record->name != stream.substr(0, slash)) return fail(missing);
-    id = found->stored.id;
-  }
-  const auto file = stream_file(log_folder_of(options_, id), stream.substr(slash + 1));
+  const auto job = stored_job(stream.substr(0, slash));
+  if (!job || job->second != stream.substr(0, slash)) return fail(missing);
+  const auto file = stream_file(log_folder_of(options_, job->first), stream.substr(slash + 1));
   if (file.empty()) return fail(missing);
   Result<LogPage> page = read_log_file(file, query);
   if (!page && page.error().code == Code::kNotFound) return fail(missing);

@@ -9,9 +9,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/cancel.h"
@@ -80,12 +82,16 @@ class LocalJobService final : public JobService {
 
   // REQUIRES: transitions_ is held. Stores `changed` and, when that worked, shows and tells it.
   Status change(IndexedJob* entry, StoredJob changed);
+  void count_end(JobStatus status);
   Status erase(IndexedJob* entry);
   void forget_oldest();
 
   Status find_model(std::string_view name, ModelPtr* model) const;
   Status check_job(const TransformJobRecord& job, const ModelRecord& model) const;
   Result<IndexedJob*> find_job(std::string_view name) const;
+  // Id and exact name: of that job, and of the first whose name_key is not less than `key`.
+  std::optional<std::pair<int64_t, std::string>> stored_job(std::string_view name) const;
+  std::optional<std::pair<int64_t, std::string>> job_from(const std::string& key) const;
   Tags tags_of(std::string_view arn) const;
   bool has_resource(std::string_view arn) const;
   Status put_tags(std::string_view arn, const Tags& tags);

@@ -107,10 +107,6 @@ bool LocalJobService::try_end(int64_t job, const JobEnd& how) {
     active_.erase(job);
   }
   const std::lock_guard counting(counters_mutex_);
-  const JobStatus status = entry->stored.status;
-  ++(status == JobStatus::kCompleted ? counters_.jobs_completed
-     : status == JobStatus::kFailed  ? counters_.jobs_failed
-                                     : counters_.jobs_stopped);
   counters_.records += how.progress.records_done;
   counters_.record_errors += how.progress.records_failed;
   counters_.objects += how.progress.objects_done;
@@ -132,7 +128,15 @@ Status LocalJobService::change(IndexedJob* entry, StoredJob changed) {
     });
   }
   tell(*record);
+  count_end(record->status);
   return {};
+}
+
+void LocalJobService::count_end(JobStatus status) {
+  const std::lock_guard counting(counters_mutex_);
+  if (status == JobStatus::kCompleted) ++counters_.jobs_completed;
+  if (status == JobStatus::kFailed) ++counters_.jobs_failed;
+  if (status == JobStatus::kStopped) ++counters_.jobs_stopped;
 }
 
 Status LocalJobService::erase(IndexedJob* entry) {
