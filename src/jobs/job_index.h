@@ -38,8 +38,8 @@ struct IndexedModel {
 };
 
 struct IndexedJob {
-  StoredJob stored;
-  JobPtr record;  // as clients see it
+  StoredJob stored;  // its request is the record's, and not held twice
+  JobPtr record;     // as clients see it
   JobProgress progress;
 };
 

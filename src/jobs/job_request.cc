@@ -237,10 +237,17 @@ JobPtr job_record(const StoredJob& stored, const ServiceOptions& options) {
   record.name = stored.name;
   record.arn = make_arn(options, "transform-job", stored.name);
   record.request = stored.request;
+  record.creation_time = seconds_of(stored.created_ms);
+  return job_record(stored, std::move(record));
+}
+
+JobPtr job_record(const StoredJob& stored, TransformJobRecord before) {
+  TransformJobRecord& record = before;
   record.status = stored.status;
   record.failure_reason = stored.failure_reason;
-  record.creation_time = seconds_of(stored.created_ms);
   record.last_modified_time = seconds_of(stored.modified_ms);
+  record.start_time.reset();
+  record.end_time.reset();
   if (stored.started_ms > 0) record.start_time = seconds_of(stored.started_ms);
   if (stored.ended_ms > 0) record.end_time = seconds_of(stored.ended_ms);
   return std::make_shared<const TransformJobRecord>(std::move(record));

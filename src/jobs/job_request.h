@@ -35,5 +35,7 @@ Result<SettingLayers> job_layers(std::string_view request, const ModelRecord& mo
 // What clients see of a stored model and job.
 ModelPtr model_record(const StoredModel& stored, const ServiceOptions& options);
 JobPtr job_record(const StoredJob& stored, const ServiceOptions& options);
+// The same job in another state: all else is `before`'s.
+JobPtr job_record(const StoredJob& stored, TransformJobRecord before);
 
 }  // namespace millrace::jobs

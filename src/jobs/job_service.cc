@@ -181,6 +181,7 @@ Result<JobView> LocalJobService::create_transform_job(std::string_view request) 
 
   IndexedJob indexed{std::move(stored), nullptr, {}};
   indexed.record = job_record(indexed.stored, options_);
+  indexed.stored.request = {};
   indexed.progress.queued = true;
   const JobView view{indexed.record, indexed.progress};
   const std::lock_guard transition(transitions_);

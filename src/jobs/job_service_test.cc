@@ -359,6 +359,11 @@ TEST_F(ServiceTest, ANativeModelStaysLoadedBetweenJobs) {
   ASSERT_EQ(ended("two").record->status, JobStatus::kCompleted);
   EXPECT_EQ(folder_.read("out-one/a.txt.out"), folder_.read("out-two/a.txt.out"));
   EXPECT_NE(folder_.read("out-one/a.txt.out"), "");
+  // From create to the first inference of the second job, as its log tells.
+  const auto lines = messages(*service_, service_->log_streams("two/").at(1).name);
+  ASSERT_FALSE(lines.empty());
+  EXPECT_THAT(lines.back(), HasSubstr("first inference 0."));
+  RecordProperty("log", lines.back());
   const ServiceCounters counters = service_->counters();
   EXPECT_EQ(counters.model_loads, 1U);
   EXPECT_EQ(counters.model_hits, 1U);

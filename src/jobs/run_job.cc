@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "jobs/failure_reason.h"
 #include "jobs/job_request.h"
@@ -52,7 +55,17 @@ void log_object(const transform::ObjectReport& object, JobLog& log) {
   if (!object.error.empty()) log.data(object_error_lines(object));
 }
 
-JobEnd end_of(const TransformOutcome& outcome, JobLog& log) {
+// What a user of an idle service waits for: from CreateTransformJob to the model's first record.
+std::string first_inference_text(const StoredJob& job, const TransformOutcome& outcome) {
+  if (!outcome.first_inference) return "";
+  const auto ago = std::chrono::steady_clock::now() - *outcome.first_inference;
+  const auto when = real_clock().now() - std::chrono::duration_cast<WallTime::duration>(ago);
+  const int64_t waited = std::max<int64_t>(0, milliseconds(when) - job.created_ms);
+  return fmt::format("; first inference {:.3f} s after creation",
+                     static_cast<double>(waited) / 1000);
+}
+
+JobEnd end_of(const StoredJob& job, const TransformOutcome& outcome, JobLog& log) {
   const transform::JobReport& report = outcome.report;
   JobEnd end;
   using Status = transform::JobReport::Status;
@@ -60,9 +73,10 @@ JobEnd end_of(const TransformOutcome& outcome, JobLog& log) {
   if (report.status == Status::kStopped) end.status = JobStatus::kStopped;
   if (end.status == JobStatus::kFailed) end.failure_reason = failure_reason(report);
   for (const std::string& notice : outcome.notices) log_notice(notice, log);
-  log.data(fmt::format("[millrace] {}: {} objects, {} failed; {} records, {} failed; {:.3f} s",
+  log.data(fmt::format("[millrace] {}: {} objects, {} failed; {} records, {} failed; {:.3f} s{}",
                        job_status_name(end.status), report.objects.size(), report.failed_objects,
-                       report.records, report.failed_records, report.seconds),
+                       report.records, report.failed_records, report.seconds,
+                       first_inference_text(job, outcome)),
            LogFile::Kind::kLast);
   return end;
 }
@@ -142,7 +156,7 @@ JobEnd run_job(const StoredJob& job, const JobContext& context) {
   request->object_done = [&](const transform::ObjectReport& object) { log_object(object, log); };
   if (context.cancel.cancelled()) return end_abandoned(std::move(*request), log);
   const Result<TransformOutcome> outcome = run_transform(*request);
-  JobEnd end = outcome ? end_of(*outcome, log) : end_of(outcome.error(), context.cancel, log);
+  JobEnd end = outcome ? end_of(job, *outcome, log) : end_of(outcome.error(), context.cancel, log);
   end.progress = latest;
   settle(outcome ? &outcome->report : nullptr, &end);
   return end;

@@ -61,13 +61,15 @@ std::optional<StoredJob> LocalJobService::begin(int64_t job, CancelToken* cancel
   jobs_.update(entry, [&](IndexedJob& indexed) {
     if (indexed.stored.started_ms == 0) indexed.stored.started_ms = now_ms();
     indexed.progress.queued = false;
-    indexed.record = job_record(indexed.stored, options_);
+    indexed.record = job_record(indexed.stored, *indexed.record);
   });
   // Should this be lost, the next start is the one that counts.
   store_->note_job(entry->stored);
   const std::lock_guard counting(counters_mutex_);
   ++running_;
-  return entry->stored;
+  StoredJob whole = entry->stored;
+  whole.request = entry->record->request;
+  return whole;
 }
 
 void LocalJobService::show_progress(int64_t job, const JobProgress& progress) {
@@ -117,13 +119,13 @@ bool LocalJobService::try_end(int64_t job, const JobEnd& how) {
 Status LocalJobService::change(IndexedJob* entry, StoredJob changed) {
   changed.modified_ms = now_ms();
   MR_TRY(told(store_->update_job(changed)));
-  JobPtr record = job_record(changed, options_);
+  JobPtr record = job_record(changed, *entry->record);
   {
     const std::unique_lock lock(mutex_);
     jobs_.update(entry, [&](IndexedJob& indexed) {
       indexed.progress = changed.progress;
       indexed.stored = std::move(changed);
-      if (is_terminal(indexed.stored.status)) indexed.stored.model_request.clear();
+      if (is_terminal(indexed.stored.status)) indexed.stored.model_request = {};
       indexed.record = record;
     });
   }

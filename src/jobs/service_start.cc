@@ -86,6 +86,7 @@ void LocalJobService::take_up_job(StoredJob stored) {
   indexed.progress = stored.progress;
   indexed.record = job_record(stored, options_);
   indexed.stored = std::move(stored);
+  indexed.stored.request = {};
   IndexedJob* const entry = jobs_.insert(std::move(indexed));
   if (is_terminal(entry->stored.status)) return;
   // One that was being stopped only needs to tidy up what the end of the process left.
