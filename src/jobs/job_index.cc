@@ -85,10 +85,6 @@ bool is_within(double time, const std::optional<double>& after,
   return (!after || time >= *after) && (!before || time <= *before);
 }
 
-bool contains_name(const std::string& name, const std::string& part) {
-  return part.empty() || name.find(part) != std::string::npos;
-}
-
 template <class Pointer, class Entry>
 Result<Page<Pointer>> records_of(Result<Page<Entry*>> page) {
   if (!page) return fail(std::move(page).error());
@@ -137,7 +133,7 @@ SortKey Index<Entry>::key_of(const Entry& entry, SortBy sort_by) {
 template <class Entry>
 void Index<Entry>::add_to_orders(Entry* entry) {
   for (const SortBy sort_by : kSorts) {
-    orders_[static_cast<size_t>(sort_by)].emplace(key_of(*entry, sort_by), entry);
+    orders_[static_cast<size_t>(sort_by)].emplace(key_of(*entry, sort_by), Row(entry));
   }
 }
 
@@ -149,25 +145,25 @@ void Index<Entry>::remove_from_orders(Entry* entry) {
 }
 
 template <class Entry>
-Result<Page<Entry*>> Index<Entry>::page(SortBy sort_by, bool descending, std::string_view token,
-                                        size_t results_max, const Filter& passes) const {
-  const Order& all = order(sort_by);
+Result<Page<Entry*>> Index<Entry>::page(const ListQuery& query, const Filter& passes) const {
+  const Order& all = order(query.sort_by);
   Page<Entry*> page;
   std::optional<SortKey> last;
-  if (!token.empty()) {
-    MR_ASSIGN(last, read_token(sort_by, descending, token));
+  if (!query.next_token.empty()) {
+    MR_ASSIGN(last, read_token(query.sort_by, query.descending, query.next_token));
   }
-  const auto take = [&](const SortKey& key, Entry* entry) {
-    if (!passes(*entry)) return true;
-    if (page.records.size() == results_max) {
-      page.next_token = make_token(sort_by, descending, *last);
+  const auto take = [&](const SortKey& key, const Row& row) {
+    if (row.name().find(query.name_contains) == std::string_view::npos) return true;
+    if (!passes(*row.entry())) return true;
+    if (page.records.size() == query.results_max) {
+      page.next_token = make_token(query.sort_by, query.descending, *last);
       return false;
     }
-    page.records.push_back(entry);
+    page.records.push_back(row.entry());
     last = key;
     return true;
   };
-  if (descending) {
+  if (query.descending) {
     auto at = std::make_reverse_iterator(last ? all.lower_bound(*last) : all.end());
     while (at != all.rend() && take(at->first, at->second)) ++at;
   } else {
@@ -182,11 +178,9 @@ template class Index<IndexedJob>;
 
 Result<Page<ModelPtr>> list_models(const ModelIndex& index, const ListQuery& query) {
   const auto passes = [&](const IndexedModel& entry) {
-    return is_within(entry.record->creation_time, query.created_after, query.created_before) &&
-           contains_name(entry.record->name, query.name_contains);
+    return is_within(entry.record->creation_time, query.created_after, query.created_before);
   };
-  return records_of<ModelPtr>(
-      index.page(query.sort_by, query.descending, query.next_token, query.results_max, passes));
+  return records_of<ModelPtr>(index.page(query, passes));
 }
 
 Result<Page<JobPtr>> list_jobs(const JobIndex& index, const ListQuery& query) {
@@ -194,11 +188,9 @@ Result<Page<JobPtr>> list_jobs(const JobIndex& index, const ListQuery& query) {
     const TransformJobRecord& job = *entry.record;
     return (!query.status || job.status == *query.status) &&
            is_within(job.creation_time, query.created_after, query.created_before) &&
-           is_within(job.last_modified_time, query.modified_after, query.modified_before) &&
-           contains_name(job.name, query.name_contains);
+           is_within(job.last_modified_time, query.modified_after, query.modified_before);
   };
-  return records_of<JobPtr>(
-      index.page(query.sort_by, query.descending, query.next_token, query.results_max, passes));
+  return records_of<JobPtr>(index.page(query, passes));
 }
 
 }  // namespace millrace::jobs

@@ -2,6 +2,8 @@
 // Not thread-safe; its owner locks.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -47,7 +49,24 @@ struct IndexedJob {
 template <class Entry>
 class Index {
  public:
-  using Order = std::map<SortKey, Entry*>;
+  // What an order holds of an entry. The name is there as well, because a list that looks for one
+  // among 100,000 would else wait for memory three times for each.
+  class Row {
+   public:
+    explicit Row(Entry* entry) : entry_(entry) {
+      const std::string& name = entry->record->name;
+      size_ = static_cast<uint8_t>(std::min(name.size(), name_.size()));
+      std::copy_n(name.begin(), size_, name_.begin());
+    }
+    Entry* entry() const { return entry_; }
+    std::string_view name() const { return {name_.data(), size_}; }
+
+   private:
+    Entry* entry_;
+    uint8_t size_ = 0;
+    std::array<char, 63> name_{};  // the API's names are no longer
+  };
+  using Order = std::map<SortKey, Row>;
   using Filter = std::function<bool(const Entry&)>;
 
   Entry* find(std::string_view name) const {
@@ -77,9 +96,8 @@ class Index {
     add_to_orders(entry);
   }
 
-  // Entries behind `token` that pass, in order, at most `results_max`.
-  Result<Page<Entry*>> page(SortBy sort_by, bool descending, std::string_view token,
-                            size_t results_max, const Filter& passes) const;
+  // Entries as the query sorts, names and bounds them, which also pass.
+  Result<Page<Entry*>> page(const ListQuery& query, const Filter& passes) const;
 
  private:
   static SortKey key_of(const Entry& entry, SortBy sort_by);

@@ -360,7 +360,8 @@ std::optional<std::pair<int64_t, std::string>> LocalJobService::job_from(
   const auto& order = jobs_.order(SortBy::kName);
   const auto next = order.lower_bound(SortKey{0, 0, key, 0});
   if (next == order.end()) return std::nullopt;
-  return std::pair{next->second->stored.id, next->second->record->name};
+  const IndexedJob& job = *next->second.entry();
+  return std::pair{job.stored.id, job.record->name};
 }
 
 Result<LogPage> LocalJobService::read_log(std::string_view stream, const LogQuery& query) const {

@@ -160,9 +160,9 @@ void LocalJobService::forget_oldest() {
   {
     const std::shared_lock lock(mutex_);
     if (jobs_.size() <= options_.jobs_kept) return;
-    for (const auto& [key, entry] : jobs_.order(SortBy::kCreationTime)) {
-      if (!is_terminal(entry->stored.status)) continue;
-      oldest = entry;
+    for (const auto& [key, row] : jobs_.order(SortBy::kCreationTime)) {
+      if (!is_terminal(row.entry()->stored.status)) continue;
+      oldest = row.entry();
       break;
     }
   }

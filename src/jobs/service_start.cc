@@ -107,9 +107,10 @@ void LocalJobService::activate(IndexedJob* entry, CancelToken cancel) {
 // A kill between the end of a job in the store and that of its folders leaves these.
 void LocalJobService::remove_leftovers() const {
   std::set<int64_t> logs, work;
-  for (const auto& [key, entry] : jobs_.order(SortBy::kCreationTime)) {
-    logs.insert(entry->stored.id);
-    if (entry->stored.status != JobStatus::kCompleted) work.insert(entry->stored.id);
+  for (const auto& [key, row] : jobs_.order(SortBy::kCreationTime)) {
+    const StoredJob& job = row.entry()->stored;
+    logs.insert(job.id);
+    if (job.status != JobStatus::kCompleted) work.insert(job.id);
   }
   keep_only(options_.folder / "work", work);
   keep_only(options_.folder / "logs", logs);
