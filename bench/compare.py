@@ -24,11 +24,14 @@ from machine import THREADS, WORK
 
 BENCH = pathlib.Path(__file__).resolve().parent
 BUDGET = "sorted, token budget"
+AVX2 = "AVX2 only"  # on a CPU that has more
 # Engine, precision, arrangement; the module of engines/ and the requirements that it needs.
 ROWS = (
     [("Millrace", p, a, None, None) for p in ("fp32", "bf16", "int8")
-     for a in ("", "duplicates once")]
+     for a in ("", "duplicates once", "one core")]
+    + [("Millrace", "int8", AVX2, None, None)]
     + [("OpenVINO", p, BUDGET, "openvino_runtime", "openvino") for p in ("fp32", "bf16", "int8")]
+    + [("OpenVINO", "int8", f"{BUDGET}, {AVX2}", "openvino_runtime", "openvino")]
     + [("ONNX Runtime", p, a, "onnx_runtime", None) for p in ("fp32", "int8")
        for a in (BUDGET, "sorted b32", "random b32")]
     + [("Transformers", "fp32", a, "transformers_pipeline", "pytorch")
@@ -36,7 +39,8 @@ ROWS = (
     + [("CTranslate2", p, BUDGET, "ctranslate2_encoder", "ctranslate2") for p in ("fp32", "int8")])
 # One length leaves nothing to sort, and only reviews repeat themselves.
 ONLY_IN = {"duplicates once": {"reviews"}, "sorted b32": {"sst2", "reviews"},
-           "random b32": {"sst2", "reviews"}, "one by one": {"sst2", "reviews"}}
+           "random b32": {"sst2", "reviews"}, "one by one": {"sst2", "reviews"},
+           "one core": {"sst2"}, AVX2: {"sst2"}, f"{BUDGET}, {AVX2}": {"sst2"}}
 QUICK_EVERY = 8
 # fp32 engines compute the same function: more apart is another model.
 FP32_TOLERANCE = 1e-3
@@ -54,6 +58,7 @@ class Millrace:
     def __init__(self, precision, arrangement, model, isa):
         self.precision, self.model, self.isa = precision, model, isa
         self.dedup = arrangement == "duplicates once"
+        self.threads = 1 if arrangement == "one core" else THREADS
         # Tells a precision that this program or CPU does not have.
         self.seconds({"lines": bench_texts.write_lines(WORK / "compare-one.txt", ["one text"])})
 
@@ -66,8 +71,8 @@ class Millrace:
 
     def seconds(self, data):
         try:
-            result = millrace_runs.engine(self.model, data["lines"], self.precision, THREADS,
-                                          self.dedup, self.isa)
+            result = millrace_runs.engine(self.model, data["lines"], self.precision,
+                                          self.threads, self.dedup, self.isa)
         except millrace_runs.Refused as refusal:
             raise Skip(str(refusal)) from None
         return result["seconds"]
@@ -86,7 +91,7 @@ class Baseline:
         environment = dict(os.environ)
         if isa:
             for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
-                environment[name] = {"avx512": "AVX512_CORE"}.get(isa, isa.upper())
+                environment[name] = isa.upper().replace("AVX512", "AVX512_CORE")
         self.log = open(WORK / f"worker-{module}-{precision}.log", "w")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "engines.worker", module, precision, arrangement, str(model),
@@ -150,6 +155,10 @@ def wanted(row, only):
 
 def start(row, model, isa):
     engine, precision, arrangement, module, needs = row
+    if arrangement.endswith(AVX2):
+        if isa or not machine.isa_name().startswith("avx512"):
+            raise Skip("this run has no wider instructions, so the row without is the same")
+        isa, arrangement = "avx2", arrangement.removesuffix(AVX2).removesuffix(", ")
     if module is None:
         return Millrace(precision, arrangement, model, isa)
     return Baseline(module, needs, precision, arrangement, model, isa)

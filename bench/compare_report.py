@@ -20,6 +20,9 @@ TARGETS = [
     ("reviews", "Millrace int8", "ONNX Runtime int8", 2.0, None),
     ("reviews", "Millrace int8 duplicates once", "OpenVINO int8", 1.35, None),
     ("reviews", "Millrace int8 duplicates once", "ONNX Runtime int8", 2.0, None),
+    ("sst2", "Millrace int8", "Millrace int8 one core", 1.9, None),
+    ("sst2", "Millrace int8 AVX2 only", "OpenVINO int8 sorted, token budget, AVX2 only", 1.0,
+     None),
     ("sst2", "Millrace bf16", "OpenVINO bf16", 1.15, None),
     ("sst2", "Millrace fp32", "OpenVINO fp32", 1.15, None),
     ("sst2", "Millrace fp32", "ONNX Runtime fp32", 1.3, None),
@@ -28,6 +31,9 @@ TARGETS = [
     ("length500", "Millrace int8", "OpenVINO int8", 1.05, "avx512vnni"),
     ("length500", "Millrace int8", "OpenVINO int8", 1.0, "avx2"),
 ]
+
+# A target that is missed by less is told apart.
+NEAR = 0.85
 
 
 def ratio(ours, theirs):
@@ -42,19 +48,21 @@ def _shown(report, set_name):
 
 def targets(report):
     """Each target that this run can speak of, with what was seen."""
-    kind = report["isa_forced"] or machine.isa_name()
+    kind = (report["isa_forced"] or machine.isa_name()).replace("_bf16", "_vnni").replace("_", "")
     found = []
     for set_name, ours, prefix, at_least, isa in TARGETS:
         if isa and isa != kind:
             continue
         shown = _shown(report, set_name)
-        others = [name for name in shown if name.startswith(prefix)]
+        others = [name for name in shown if name.startswith(prefix)
+                  and name.endswith("AVX2 only") == prefix.endswith("AVX2 only")]
         if ours not in shown or not others:
             continue
         fastest = min(others, key=lambda name: statistics.median(shown[name]["seconds"]))
         seen = ratio(shown[ours], shown[fastest])
         found.append({"set": set_name, "ours": ours, "theirs": fastest, "at_least": at_least,
-                      "ratio": seen, "met": seen >= at_least})
+                      "ratio": seen, "met": seen >= at_least,
+                      "near": seen >= NEAR * at_least})
     return found
 
 
@@ -85,7 +93,7 @@ def table(report):
     lines.append("")
     lines += [f"no figure: {row['name']}: {row['why']}" for row in report["rows"] if "why" in row]
     for t in report["targets"]:
-        verdict = "met" if t["met"] else "MISSED"
+        verdict = "met" if t["met"] else "near" if t["near"] else "MISSED"
         lines.append(f"{verdict:6} {t['ours']} / {t['theirs']}, {t['set']}: {t['ratio']:.2f} "
                      f"(at least {t['at_least']})")
     return "\n".join(lines)
@@ -102,6 +110,12 @@ def markdown(report):
             cells[2] += "x" if cells[2] else ""
             name = f"**{name}**" if name.startswith("Millrace") else name
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    if report["targets"]:
+        lines += ["", "| Millrace's row | against | texts | times as fast | aim |",
+                  "|---|---|---|--:|--:|"]
+    for t in report["targets"]:
+        lines.append(f"| {t['ours']} | {t['theirs']} | {SET_TITLES[t['set']]} | "
+                     f"{t['ratio']:.2f} | {t['at_least']} |")
     skipped = [row for row in report["rows"] if "why" in row]
     lines += [""] + [f"No figure for {row['name']}: {row['why']}." for row in skipped]
     return "\n".join(lines).strip() + "\n"

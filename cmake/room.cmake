@@ -2,8 +2,9 @@
 # One folder = one static library millrace_NAME of its *.cc files, and one test program NAME_test of
 # its *_test.cc files, which lie beside what they test. ROOMS are the rooms it may include.
 # Files whose path matches WITHOUT are left out.
-# Files named *_avx2.cc, *_avx512.cc, or so with _vnni behind, are compiled for that instruction set
-# and only on x86-64, *_neon.cc only on arm64; everything else for the baseline of the architecture.
+# Files named *_avx2.cc, *_avx512.cc, or so with _vnni or _bf16 behind, are compiled for that
+# instruction set and only on x86-64, *_neon.cc only on arm64; everything else for the baseline of
+# the architecture.
 include(GoogleTest)
 
 set(MILLRACE_AVX2_FLAGS -mavx2 -mfma -mf16c)
@@ -22,6 +23,10 @@ function(millrace_isa_flags)
     elseif(file MATCHES "_avx512_vnni\\.cc$")
       set_source_files_properties(${file} PROPERTIES
                                   COMPILE_OPTIONS "${MILLRACE_AVX512_FLAGS};-mavx512vnni"
+                                  SKIP_PRECOMPILE_HEADERS ON)
+    elseif(file MATCHES "_avx512_bf16\\.cc$")
+      set_source_files_properties(${file} PROPERTIES
+                                  COMPILE_OPTIONS "${MILLRACE_AVX512_FLAGS};-mavx512bf16"
                                   SKIP_PRECOMPILE_HEADERS ON)
     elseif(file MATCHES "_avx512\\.cc$")
       set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MILLRACE_AVX512_FLAGS}"
@@ -73,7 +78,7 @@ function(millrace_room name)
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    list(FILTER sources EXCLUDE REGEX "_avx(2|512)(_vnni)?\\.cc$")
+    list(FILTER sources EXCLUDE REGEX "_avx(2|512)(_vnni|_bf16)?\\.cc$")
   endif()
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
     list(FILTER sources EXCLUDE REGEX "_neon\\.cc$")

@@ -13,8 +13,25 @@
 namespace millrace::cli {
 namespace {
 
+// Which kernels are in use and why, and what each precision comes to with them.
+std::string render_kernels(const model::ModelInfo& info, bool forced) {
+  const nn::Kernels& kernels = *nn::find_kernels(info.isa);
+  const auto names = nn::kernel_names();
+  const char* why = forced ? "as MILLRACE_ISA asks" : "the best that this CPU runs";
+  std::string out =
+      fmt::format("{:<18}{}, {}; it runs: {}\n", "kernels", info.isa, why, fmt::join(names, ", "));
+  const auto row = [&out](std::string_view precision, std::string_view how) {
+    out += fmt::format("  {:<16}{}\n", precision, how);
+  };
+  row("fp32", kernels.floats);
+  row("int8", kernels.bytes);
+  row("bf16", kernels.halves != nullptr ? kernels.halves
+                                        : "none, for it needs AVX512-BF16: computed in fp32");
+  return out;
+}
+
 std::string render_info(const std::filesystem::path& folder, const model::ModelInfo& info,
-                        bool has_tokenizer) {
+                        bool has_tokenizer, bool forced) {
   std::string out;
   const auto row = [&out](std::string_view name, std::string_view value) {
     out += fmt::format("{:<18}{}\n", name, value);
@@ -32,8 +49,7 @@ std::string render_info(const std::filesystem::path& folder, const model::ModelI
   row("languages", info.languages.empty() ? "not stated by the model card"
                                           : fmt::format("{}", fmt::join(info.languages, ", ")));
   row("precision", model::precision_name(info.precision));
-  const auto names = nn::kernel_names();
-  row("kernels", fmt::format("{} (this CPU runs: {})", info.isa, fmt::join(names, ", ")));
+  out += render_kernels(info, forced);
   row("digest", info.digest);
   row("numeric identity", info.numeric_identity);
   return out;
@@ -48,7 +64,8 @@ int run_inspect(const std::string& name, const Context& context) {
   if (isa != context.environment.end()) options.isa = isa->second;
   const auto model = model::TextClassificationModel::load(*folder, options);
   if (!model) return refuse(Error(model.error()).within("model " + name));
-  put(render_info(*folder, (*model)->info(), (*model)->tokenizer() != nullptr));
+  put(render_info(*folder, (*model)->info(), (*model)->tokenizer() != nullptr,
+                  !options.isa.empty()));
   return kExitOk;
 }
 

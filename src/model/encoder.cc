@@ -33,8 +33,8 @@ Buffer<T> allocate(size_t count) {
   return Buffer<T>(static_cast<T*>(memory));
 }
 
-// What products are of: m rows of floats, or in int8 the bytes made of them. Good until the next
-// one is made.
+// What products are of: m rows of floats, or in int8 and bf16 what was made of them. Good until the
+// next one is made.
 struct Operand {
   const float* rows;
   size_t m;
@@ -57,14 +57,21 @@ struct Encoder::Impl {
   // Rows of `width` floats, ready for products in the model's precision.
   Operand operand(const float* rows, size_t m, size_t width) const {
     if (weights.precision == Precision::kInt8) kernels.quantize(rows, width, m, width, quantized);
+    if (weights.precision == Precision::kBf16) {
+      kernels.round_bf16(rows, width, m, width, halves.get());
+    }
     return {rows, m};
   }
   void linear(const Linear& by, const Operand& of, float* to, size_t ldo,
               nn::Activation activation = nn::Activation::kNone) const {
-    if (weights.precision == Precision::kInt8) {
-      kernels.linear_int8(quantized, of.m, by.bytes, by.bias.data(), activation, to, ldo);
-    } else {
-      float_linear(by, of, to, ldo, activation);
+    switch (weights.precision) {
+      case Precision::kFp32:
+        return float_linear(by, of, to, ldo, activation);
+      case Precision::kBf16:
+        return kernels.linear_bf16(halves.get(), of.m, by.halves, by.bias.data(), activation, to,
+                                   ldo);
+      case Precision::kInt8:
+        return kernels.linear_int8(quantized, of.m, by.bytes, by.bias.data(), activation, to, ldo);
     }
   }
   void float_linear(const Linear& by, const Operand& of, float* to, size_t ldo,
@@ -95,6 +102,7 @@ struct Encoder::Impl {
   Buffer<float> byte_scales;
   Buffer<int> byte_zeros;
   nn::QuantizedRows quantized;
+  Buffer<uint16_t> halves;  // in bf16 the operand
 };
 
 Encoder::Impl::Impl(std::shared_ptr<const TextClassificationModel> m, size_t tokens_max_of_pack)
@@ -111,8 +119,11 @@ Encoder::Impl::Impl(std::shared_ptr<const TextClassificationModel> m, size_t tok
       wide(allocate<float>(tokens_max * std::max(4 * hidden, weights.config.intermediate_size))),
       scratch(allocate<float>(nn::attention_scratch(
           std::min(tokens_max, weights.config.max_position_embeddings), head_width))) {
-  if (weights.precision != Precision::kInt8) return;
   const size_t widest = std::max(hidden, weights.config.intermediate_size);
+  if (weights.precision == Precision::kBf16) {
+    halves = allocate<uint16_t>(tokens_max * nn::bf16_row_stride(widest));
+  }
+  if (weights.precision != Precision::kInt8) return;
   bytes = allocate<uint8_t>(tokens_max * nn::QuantizedRows::row_stride(widest));
   byte_scales = allocate<float>(tokens_max);
   byte_zeros = allocate<int>(tokens_max);

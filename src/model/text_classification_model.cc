@@ -80,8 +80,9 @@ Status check_vocabulary(const Tokenizer* tokenizer, const Config& config) {
 }
 
 // bf16 gives other bits on each CPU that has it, so it is not imitated where it is missing.
-Precision usable_precision(Precision wanted) {
-  return wanted == Precision::kBf16 ? Precision::kFp32 : wanted;
+Precision usable_precision(Precision wanted, const nn::Kernels& kernels) {
+  const bool missing = wanted == Precision::kBf16 && kernels.linear_bf16 == nullptr;
+  return missing ? Precision::kFp32 : wanted;
 }
 
 ModelInfo describe(const Weights& weights, const LoadOptions& options) {
@@ -112,8 +113,8 @@ Result<std::unique_ptr<const Weights>> load_weights(const fs::path& folder, cons
                                                     const LoadOptions& options) {
   MR_ASSIGN(const nn::Kernels* kernels, choose_kernels(options.isa));
   MR_ASSIGN(Checkpoint checkpoint, Checkpoint::open(folder));
-  return Weights::load(std::move(checkpoint), config, kernels, usable_precision(options.precision),
-                       options.threads);
+  return Weights::load(std::move(checkpoint), config, kernels,
+                       usable_precision(options.precision, *kernels), options.threads);
 }
 
 }  // namespace

@@ -53,10 +53,16 @@ class PlanWriter {
   void linear(const std::string& name, size_t outputs, size_t inputs, Linear* to,
               Precision precision = Precision::kFp32) {
     Slot weight = {.name = name + ".weight", .shape = {outputs, inputs}};
-    if (precision == Precision::kInt8) {
-      weight.bytes = &to->bytes;
-    } else {
-      weight.matrix = &to->weight;
+    switch (precision) {
+      case Precision::kFp32:
+        weight.matrix = &to->weight;
+        break;
+      case Precision::kBf16:
+        weight.halves = &to->halves;
+        break;
+      case Precision::kInt8:
+        weight.bytes = &to->bytes;
+        break;
     }
     plan_.push_back(std::move(weight));
     plan_.push_back({.name = name + ".bias", .shape = {outputs}, .vector = &to->bias});

@@ -17,6 +17,7 @@ struct Slot {
   std::vector<uint64_t> shape;
   nn::PackedMatrix* matrix = nullptr;
   nn::QuantizedMatrix* bytes = nullptr;
+  nn::Bf16Matrix* halves = nullptr;
   std::vector<float>* vector = nullptr;  // also tables, row by row
   const Tensor* tensor = nullptr;        // where the checkpoint has it
 };

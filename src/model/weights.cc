@@ -115,6 +115,9 @@ void load_block(Block* block, std::vector<float>* scratch) {
   if (slot.matrix != nullptr) {
     slot.matrix->fill_from_linear(values - block->row_begin * width, block->row_begin,
                                   block->row_end);
+  } else if (slot.halves != nullptr) {
+    slot.halves->fill_from_linear(values - block->row_begin * width, block->row_begin,
+                                  block->row_end);
   } else if (slot.bytes != nullptr) {
     // What is not finite has no bytes; the model is refused.
     if (!block->finite) return;
@@ -154,6 +157,8 @@ void allocate(const std::vector<Slot>& plan) {
   for (const Slot& slot : plan) {
     if (slot.matrix != nullptr) {
       *slot.matrix = nn::PackedMatrix(slot.shape[1], slot.shape[0]);
+    } else if (slot.halves != nullptr) {
+      *slot.halves = nn::Bf16Matrix(slot.shape[1], slot.shape[0]);
     } else if (slot.bytes != nullptr) {
       *slot.bytes = nn::QuantizedMatrix(slot.shape[1], slot.shape[0]);
     } else if (slot.vector != nullptr) {

@@ -20,6 +20,7 @@ namespace millrace::model {
 struct Linear {
   nn::PackedMatrix weight;
   nn::QuantizedMatrix bytes;
+  nn::Bf16Matrix halves;
   std::vector<float> bias;
 };
 

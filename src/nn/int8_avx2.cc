@@ -4,12 +4,12 @@
 #include "nn/isa_kernels.h"
 #include "nn/vector_avx2.h"
 #include "nn/vector_int8.h"
+#include "nn/vector_lanes.h"
 
 namespace millrace::nn {
 namespace {
 
-struct DotAvx2 {
-  using V = Avx2;
+struct DotAvx2 : ByteProducts<Avx2> {
   static constexpr size_t kDepth = 2;
   static constexpr size_t kTileRows = 6;
   static constexpr size_t kTileVectors = 2;
@@ -52,6 +52,6 @@ struct DotAvx2 {
 
 }  // namespace
 
-const IsaInt8 kAvx2Int8 = {quantize<Avx2>, linear_int8<DotAvx2>};
+const IsaInt8 kAvx2Int8 = {quantize<Avx2>, linear_lanes<DotAvx2>};
 
 }  // namespace millrace::nn

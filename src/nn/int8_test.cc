@@ -271,8 +271,9 @@ TEST(LinearInt8, TheLargestSumsAreExact) {
     }
     Floats bias(kColumns);
     std::fill_n(bias.data(), kColumns, 0.0F);
-    for (const std::string& name : kernel_names()) {
-      const Kernels& kernels = *find_kernels(name);
+    for (const Kernels* each : all_kernels()) {
+      const Kernels& kernels = *each;
+      const std::string name = kernels.name;
       ByteRows a = quantised(kernels, x, k, 2, k);
       Floats out = product(kernels, {2, k, kColumns}, b, &a, bias, Activation::kNone);
       for (size_t n = 0; n < kColumns; ++n) {
@@ -298,8 +299,9 @@ TEST(LinearInt8, ColumnsOfZerosGiveTheBiasAndRowsThatAreNotFiniteGiveNaN) {
   x[3 * s.k + 7] = std::nanf("");
   Floats bias(s.n);
   bias.randomise(3);
-  for (const std::string& name : kernel_names()) {
-    const Kernels& kernels = *find_kernels(name);
+  for (const Kernels* each : all_kernels()) {
+    const Kernels& kernels = *each;
+    const std::string name = kernels.name;
     ByteRows a = quantised(kernels, x, s.k, s.m, s.k);
     Floats out = product(kernels, s, b, &a, bias, Activation::kNone);
     EXPECT_EQ(out[5], bias[5]) << name;
@@ -322,8 +324,9 @@ TEST(LinearInt8, RowDoesNotDependOnItsNeighbours) {
   x.randomise(8);
   Floats bias(kColumns);
   bias.randomise(9);
-  for (const std::string& name : kernel_names()) {
-    const Kernels& kernels = *find_kernels(name);
+  for (const Kernels* each : all_kernels()) {
+    const Kernels& kernels = *each;
+    const std::string name = kernels.name;
     Floats alone(kRows * kColumns);
     for (size_t row = 0; row < kRows; ++row) {
       ByteRows a(1, kDepth);

@@ -95,11 +95,38 @@ struct LinearInt8Args {
   size_t ldo;
 };
 
+// Rows of x rounded to bf16, to nearest, halves to even. Rows are ldh >= n apart, a multiple of
+// kHalfRowStep, and written up to there.
+struct RoundBf16Args {
+  const float* x;
+  size_t ldx;
+  size_t m;
+  size_t n;
+  unsigned short* halves;
+  size_t ldh;
+};
+
+struct LinearBf16Args {
+  const unsigned short* a;  // as RoundBf16Args leaves it
+  size_t lda;
+  size_t m;
+  const unsigned short* panels;  // of Bf16Matrix
+  size_t k;
+  size_t n;
+  const float* bias;
+  Activation activation;
+  float* out;
+  size_t ldo;
+};
+
 // Rows of bytes start at multiples of this.
 inline constexpr size_t kByteRowStep = 64;
 // Entries of k that lie side by side in a panel of bytes, for the instructions that multiply four
 // at a time. K is padded to whole groups.
 inline constexpr size_t kByteGroup = 4;
+// The same of bf16.
+inline constexpr size_t kHalfRowStep = 32;
+inline constexpr size_t kHalfGroup = 2;
 // What no float of this size or less can change: rows and columns of weights whose range is smaller
 // count as zero, so that no reciprocal overflows.
 inline constexpr float kNoRange = 0x1p-100F;
@@ -112,6 +139,12 @@ inline constexpr float kRoundBytes = 0x1.8p+23F;
 struct IsaInt8 {
   void (*quantize)(const QuantizeArgs& args);
   void (*linear)(const LinearInt8Args& args);
+};
+
+// The functions of nn::Kernels that work in bf16; null where an instruction set has none.
+struct IsaBf16 {
+  void (*round)(const RoundBf16Args& args);
+  void (*linear)(const LinearBf16Args& args);
 };
 
 // The functions of nn::Kernels; see there.
@@ -131,5 +164,11 @@ extern const IsaKernels kNeonKernels;
 
 extern const IsaInt8 kReferenceInt8;
 extern const IsaInt8 kAvx2Int8;
+extern const IsaInt8 kAvx2VnniInt8;
+extern const IsaInt8 kAvx512Int8;
+extern const IsaInt8 kAvx512VnniInt8;
+
+extern const IsaBf16 kReferenceBf16;  // for tests: nobody wants its speed
+extern const IsaBf16 kAvx512Bf16;
 
 }  // namespace millrace::nn

@@ -6,6 +6,11 @@
 #include <new>
 
 #include "base/check.h"
+#include "nn/isa_adapter.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace millrace::nn {
 namespace {
@@ -16,56 +21,76 @@ size_t round_up(size_t n, size_t step) {
   return (n + step - 1) / step * step;
 }
 
-// Gives the functions of one instruction set the signatures of Kernels.
-template <const IsaKernels& kIsa, const IsaInt8& kInt8>
-struct Adapter {
-  static void linear(const float* a, size_t lda, size_t m, const PackedMatrix& b, const float* bias,
-                     Activation activation, float* out, size_t ldo) {
-    kIsa.linear({a, lda, m, b.panels(), b.k(), b.n(), bias, activation, out, ldo});
-  }
-  static void attention(const float* q, const float* k, const float* v, size_t ld, size_t length,
-                        size_t queries, size_t heads, size_t d, float scale, float* scratch,
-                        float* out, size_t ldo) {
-    kIsa.attention({q, k, v, ld, length, queries, heads, d, scale, scratch, out, ldo});
-  }
-  static void add_layer_norm(float* x, size_t ldx, const float* residual, size_t ldr, size_t m,
-                             size_t n, const float* gamma, const float* beta, float eps) {
-    kIsa.add_layer_norm({x, ldx, residual, ldr, m, n, gamma, beta, eps});
-  }
-  static void quantize(const float* x, size_t ldx, size_t m, size_t n, const QuantizedRows& to) {
-    kInt8.quantize({x, ldx, m, n, to.bytes, QuantizedRows::row_stride(n), to.scale, to.zero});
-  }
-  static void linear_int8(const QuantizedRows& a, size_t m, const QuantizedMatrix& b,
-                          const float* bias, Activation activation, float* out, size_t ldo) {
-    kInt8.linear({a.bytes, QuantizedRows::row_stride(b.k()), a.scale, a.zero, m, b.panels(),
-                  b.scale(), b.column_sum(), b.k(), b.n(), bias, activation, out, ldo});
-  }
-  static const Kernels* kernels(const char* name) {
-    static const Kernels table = {name,           linear,       attention,
-                                  add_layer_norm, quantize,     linear_int8,
-                                  kIsa.activate,  kIsa.softmax, kIsa.sigmoid};
-    return &table;
-  }
+#if defined(__x86_64__)
+// What older compilers' __builtin_cpu_supports does not know: CPUID leaf 7.1, EAX.
+struct NewFeatures {
+  bool avx_vnni = false;     // bit 4
+  bool avx512_bf16 = false;  // bit 5
 };
 
-// All kernels this CPU runs, best first. __builtin_cpu_supports also asks whether the operating
-// system saves the wide registers.
-std::vector<const Kernels*> find_runnable() {
-  std::vector<const Kernels*> list;
-#if defined(__x86_64__)
+NewFeatures new_features() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || eax < 1) return {};
+  if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0) return {};
+  return {.avx_vnni = (eax & (1U << 4)) != 0, .avx512_bf16 = (eax & (1U << 5)) != 0};
+}
+
+constexpr char kFloats512[] = "AVX-512: FMA, 16 floats at a time";
+constexpr char kFloats256[] = "AVX2: FMA, 8 floats at a time";
+constexpr char kBytes512Vnni[] = "AVX-512 VNNI: four bytes of 16 lanes at a time, exact";
+
+// Best first. __builtin_cpu_supports also asks whether the operating system saves the wide
+// registers.
+void add_x86(std::vector<Kernels>* list) {
+  const NewFeatures features = new_features();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
-  if (avx512) list.push_back(Adapter<kAvx512Kernels, kAvx2Int8>::kernels("avx512"));
-  if (avx2) list.push_back(Adapter<kAvx2Kernels, kAvx2Int8>::kernels("avx2"));
+  const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+  if (vnni && features.avx512_bf16) {
+    list->push_back(Adapter<kAvx512Kernels, kAvx512VnniInt8, kAvx512Bf16>::kernels(
+        "avx512_bf16", kFloats512, kBytes512Vnni,
+        "AVX-512 BF16: two products of 16 lanes at a time"));
+  }
+  if (vnni) {
+    list->push_back(Adapter<kAvx512Kernels, kAvx512VnniInt8>::kernels("avx512_vnni", kFloats512,
+                                                                      kBytes512Vnni, nullptr));
+  }
+  if (avx512) {
+    list->push_back(Adapter<kAvx512Kernels, kAvx512Int8>::kernels(
+        "avx512", kFloats512,
+        "AVX-512 without VNNI: bytes widened to 16 bits, 32 products at a time", nullptr));
+  }
+  if (avx2 && features.avx_vnni) {
+    list->push_back(Adapter<kAvx2Kernels, kAvx2VnniInt8>::kernels(
+        "avx2_vnni", kFloats256, "AVX-VNNI: four bytes of 8 lanes at a time, exact", nullptr));
+  }
+  if (avx2) {
+    list->push_back(Adapter<kAvx2Kernels, kAvx2Int8>::kernels(
+        "avx2", kFloats256,
+        "AVX2: bytes widened to 16 bits, 16 products at a time (its byte instruction saturates)",
+        nullptr));
+  }
+}
 #endif
-  list.push_back(Adapter<kReferenceKernels, kReferenceInt8>::kernels("reference"));
+
+// All kernels this CPU runs, best first.
+std::vector<Kernels> find_runnable() {
+  std::vector<Kernels> list;
+#if defined(__x86_64__)
+  add_x86(&list);
+#endif
+  list.push_back(Adapter<kReferenceKernels, kReferenceInt8>::kernels(
+      "reference", "plain loops, one float at a time", "plain loops, one byte at a time", nullptr));
   return list;
 }
 
-const std::vector<const Kernels*>& runnable() {
-  static const std::vector<const Kernels*> kernels = find_runnable();
+const std::vector<Kernels>& runnable() {
+  static const std::vector<Kernels> kernels = find_runnable();
   return kernels;
 }
 
@@ -105,16 +130,16 @@ size_t attention_scratch(size_t length, size_t d) {
 }
 
 const Kernels* find_kernels(std::string_view isa) {
-  if (isa.empty()) return runnable().front();
-  for (const Kernels* kernels : runnable()) {
-    if (isa == kernels->name) return kernels;
+  if (isa.empty()) return &runnable().front();
+  for (const Kernels& kernels : runnable()) {
+    if (isa == kernels.name) return &kernels;
   }
   return nullptr;
 }
 
 std::vector<std::string> kernel_names() {
   std::vector<std::string> names;
-  for (const Kernels* kernels : runnable()) names.emplace_back(kernels->name);
+  for (const Kernels& kernels : runnable()) names.emplace_back(kernels.name);
   return names;
 }
 

@@ -1,7 +1,7 @@
 // Arithmetic on matrices of float and of bytes, one implementation for each instruction set, chosen
-// once at start. All implementations agree bit for bit: sums of floats over K run in order with FMA
-// and are vectorised over N, sums of bytes are integers; other reductions use one fixed order of 16
-// lanes; exp, erf and tanh are our own.
+// once at start. All implementations agree bit for bit, but for bf16: sums of floats over K run in
+// order with FMA and are vectorised over N, sums of bytes are integers; other reductions use one
+// fixed order of 16 lanes; exp, erf and tanh are our own.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nn/bf16_matrix.h"
 #include "nn/isa_kernels.h"
 #include "nn/quantized.h"
 
@@ -45,6 +46,10 @@ class PackedMatrix {
 
 struct Kernels {
   const char* name;  // as in kernel_names()
+  // For people: how products are made in fp32, int8 and bf16. bf16 is null where there is none.
+  const char* floats;
+  const char* bytes;
+  const char* halves;
 
   // out[m x n] = activation(a[m x k] x b + bias). Row i's bits do not depend on m or on i.
   // lda, ldo in floats. bias has n entries. out may not overlap a.
@@ -74,6 +79,16 @@ struct Kernels {
   void (*linear_int8)(const QuantizedRows& a, size_t m, const QuantizedMatrix& b, const float* bias,
                       Activation activation, float* out, size_t ldo);
 
+  // m rows of n floats in bf16, to nearest, halves to even, bf16_row_stride(n) apart. Entries
+  // between n and the stride become 0. Null where the instruction set has no bf16.
+  void (*round_bf16)(const float* x, size_t ldx, size_t m, size_t n, uint16_t* halves);
+
+  // out[m x n] = activation(a[m x k] x b + bias), products of bf16 summed in float. Row i's bits do
+  // not depend on m or on i, but on the CPU: how such an instruction rounds is the maker's choice.
+  // out may not overlap a. Null where the instruction set has no bf16.
+  void (*linear_bf16)(const uint16_t* a, size_t m, const Bf16Matrix& b, const float* bias,
+                      Activation activation, float* out, size_t ldo);
+
   // x[i] = activation(x[i]).
   void (*activate)(float* x, size_t n, Activation activation);
   // Probabilities of one row of n logits (softmax or per-entry sigmoid), in float.
@@ -83,7 +98,8 @@ struct Kernels {
 
 size_t attention_scratch(size_t length, size_t d);
 
-// The best kernels this CPU runs, or the named ones: "reference", "avx2", "avx512", "neon".
+// The best kernels this CPU runs, or the named ones, of "avx512_bf16", "avx512_vnni", "avx512",
+// "avx2_vnni", "avx2", "reference".
 // nullptr: no such name, or this CPU cannot run it.
 const Kernels* find_kernels(std::string_view isa = {});
 // All names that this CPU can run, best first.

@@ -22,12 +22,23 @@ inline const Kernels& reference() {
   return *find_kernels("reference");
 }
 
+#ifdef MILLRACE_EMULATED_KERNELS
+// The kernels of wider instruction sets with their intrinsics emulated (tests/emulated).
+std::vector<const Kernels*> fast_kernels();
+#else
 // Every instruction set of this CPU but the reference.
 inline std::vector<const Kernels*> fast_kernels() {
   std::vector<const Kernels*> list;
   for (const std::string& name : kernel_names()) {
     if (name != "reference") list.push_back(find_kernels(name));
   }
+  return list;
+}
+#endif
+
+inline std::vector<const Kernels*> all_kernels() {
+  std::vector<const Kernels*> list = fast_kernels();
+  list.push_back(&reference());
   return list;
 }
 

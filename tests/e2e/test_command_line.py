@@ -21,7 +21,8 @@ def test_the_summary_is_one_line_of_json(cli, tiny_model, tmp_path, reviews):
     assert run.summary["status"] == "Completed"
     assert run.summary["records"] == 2 and run.summary["objects"] == 1
     assert run.summary["precision"] == "fp32"
-    assert run.summary["isa"] in ("reference", "avx2", "avx512", "neon")
+    assert run.summary["isa"] in ("reference", "avx2", "avx2_vnni", "avx512", "avx512_vnni",
+                                  "avx512_bf16")
 
 
 def test_outputs_are_named_after_inputs(cli, tiny_model, tmp_path):
@@ -167,6 +168,19 @@ def test_model_inspect_tells_identity_and_labels(cli, tiny_model):
     for word in ("DistilBertForSequenceClassification", "NEGATIVE", "POSITIVE"):
         assert word in run.stdout
     assert "digest" in run.stdout.lower()
+
+
+def test_model_inspect_tells_the_kernels_of_each_precision_and_why(cli, tiny_model):
+    run = cli.run("model", "inspect", tiny_model)
+    assert "the best that this CPU runs" in run.stdout
+    rows = {line.split()[0]: line for line in run.stdout.splitlines() if line.startswith("  ")}
+    assert set(rows) == {"fp32", "int8", "bf16"}
+    forced = cli.run("model", "inspect", tiny_model, env={"MILLRACE_ISA": "reference"})
+    assert "reference, as MILLRACE_ISA asks" in forced.stdout
+    assert "needs AVX512-BF16" in forced.stdout
+    refused = cli.run("model", "inspect", tiny_model, env={"MILLRACE_ISA": "avx1024"},
+                      exit_status=2)
+    assert "this machine runs" in refused.stderr
 
 
 def test_bench_prints_one_line_of_json(cli, tiny_model, tmp_path):

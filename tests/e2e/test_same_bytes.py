@@ -43,9 +43,13 @@ WAYS = {
     "unlimited_payload": (["--max-payload-in-mb", "0"], {}),
     "reference": ([], {"MILLRACE_ISA": "reference"}),
     "avx2": ([], {"MILLRACE_ISA": "avx2"}),
+    "avx2_vnni": ([], {"MILLRACE_ISA": "avx2_vnni"}),
     "avx512": ([], {"MILLRACE_ISA": "avx512"}),
+    "avx512_vnni": ([], {"MILLRACE_ISA": "avx512_vnni"}),
 }
-CPU_FLAGS = {"avx2": ["avx2", "fma"], "avx512": ["avx512f", "avx512bw", "avx512dq", "avx512vl"]}
+AVX512 = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
+CPU_FLAGS = {"avx2": ["avx2", "fma"], "avx2_vnni": ["avx_vnni"], "avx512": AVX512,
+             "avx512_vnni": [*AVX512, "avx512_vnni"]}
 
 
 def cpu_has(isa):

@@ -11,7 +11,7 @@ from cli import files_in, json_lines, write
 from tiny_model import WORDS, make_tiny_model
 
 PRECISIONS = ["fp32", "bf16", "int8"]
-ISAS = ["reference", "avx2", "avx512", ""]
+ISAS = ["reference", "avx2", "avx2_vnni", "avx512", "avx512_vnni", ""]
 LAYER = "distilbert.transformer.layer.0."
 
 
