@@ -2,6 +2,8 @@
 // models on a loopback server, so that a job runs as long as the test wants.
 #include "jobs/job_service.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -194,6 +196,41 @@ TEST_F(ServiceTest, ARestartGoesOnWithWhatHadNotEnded) {
   open();
   EXPECT_EQ(status("running"), JobStatus::kCompleted);
   EXPECT_EQ(service_->describe_transform_job("running")->progress.records_done, 1U);
+}
+
+// While the disk is full no job is taken, and one that has ended ends for its clients when that can
+// be stored.
+TEST_F(ServiceTest, AFullDiskTakesNoJobAndLosesNoEnd) {
+  EchoModel slow(false);
+  images_ = {{"local/slow", slow.url()}};
+  JobService& service = open();
+  add_model("m", "local/slow");
+  folder_.write("in/a", "x\n");
+  create("j");
+  slow.wait_for_invocations(1);
+  rlimit old = {};
+  ::getrlimit(RLIMIT_FSIZE, &old);
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = old;
+  small.rlim_cur = 4096;  // the store's file is larger, what the job still writes is not
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  const auto refused = service.create_transform_job(job_request("late"));
+  slow.let_go();
+  for (int i = 0; i < 2000 && service.counters().store_errors < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(status("j"), JobStatus::kInProgress);
+  EXPECT_FALSE(service.ready());
+  ::setrlimit(RLIMIT_FSIZE, &old);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kUnavailable);
+  EXPECT_FALSE(service.describe_transform_job("late"));
+  EXPECT_EQ(ended("j").record->status, JobStatus::kCompleted);
+  EXPECT_EQ(folder_.read("out-j/a.out"), "x\n");
+  EXPECT_TRUE(service.ready());
+  create("late");
+  EXPECT_EQ(ended("late").record->status, JobStatus::kCompleted);
+  EXPECT_EQ(slow.invocations(), 2U);
 }
 
 TEST_F(ServiceTest, DeletingAnEndedJobFreesItsName) {
