@@ -130,8 +130,12 @@ TEST_F(ServiceTest, ARunningJobStopsAndKeepsWhatItCommitted) {
   JobService& service = open();
   add_model("m", "local/slow");
   folder_.write("in/a", "one\n");
-  create("j");
-  slow.wait_for_invocations(1);
+  folder_.write("in/b", "quick\n");
+  create("j", R"("MaxConcurrentTransforms":2,)");
+  slow.wait_for_invocations(2);
+  for (int i = 0; i < 2000 && service.describe_transform_job("j")->progress.objects_done < 1; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   ASSERT_TRUE(service.stop_transform_job("j"));
   const auto asked = std::chrono::steady_clock::now();
   EXPECT_EQ(ended("j").record->status, JobStatus::kStopped);
@@ -141,6 +145,7 @@ TEST_F(ServiceTest, ARunningJobStopsAndKeepsWhatItCommitted) {
   EXPECT_EQ(again.error().code, Code::kInvalidArgument);
   EXPECT_THAT(again.error().message, HasSubstr("already stopped or not running"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out-j/a.out"));
+  EXPECT_EQ(folder_.read("out-j/b.out"), "quick\n");
 
   slow.let_go();
   ASSERT_TRUE(service.resume_transform_job("j"));
