@@ -47,6 +47,19 @@ constexpr int kLanesMax = 32;
 constexpr size_t kPartsAheadMax = 1024;
 // A progress bar that moves smoothly; a JSON progress line comes far more rarely.
 constexpr int kProgressIntervalMs = 200;
+// What is told as the rate, and what the ETA follows from: long enough not to jump with each
+// object, short enough to see that a store or a model has become slow.
+constexpr double kProgressRateSeconds = 60;
+// Objects under way that a progress line names: as many as are worked on at one time.
+constexpr size_t kProgressObjectsNamed = 32;
+// What a dry run reads of an object to predict from and to measure with: more records than a fast
+// model answers in the two seconds that it measures.
+constexpr size_t kPreviewBytesMax = 4 * kMiB;
+constexpr size_t kPreviewRecordsMax = 65536;
+// Predictions that it shows, how long it measures each precision, and how long it counts records.
+constexpr size_t kPreviewSamples = 3;
+constexpr double kPreviewMeasureSeconds = 2;
+constexpr double kPreviewCountSeconds = 20;
 // Up to so many outputs are looked up one by one before a job starts; for more, listing is cheaper.
 constexpr size_t kStatOutputsMax = 16;
 // Parquet. Rows are read and written in batches of about this size, and texts in smaller ones, of
@@ -198,6 +211,8 @@ constexpr size_t kFileNameBytesMax = 255;
 // Folders inside folders when listing. Links that lead back up are found before; this bounds the
 // stack for trees that are merely deep.
 constexpr size_t kFolderDepthMax = 1024;
+// What lies beside an output file and says what it was made of: four short lines.
+constexpr uint64_t kStampBytesMax = 64 * 1024;
 // What a file writer gathers before it calls the kernel: records arrive by the line.
 constexpr size_t kFileWriteBlockBytes = 256 * 1024;
 

@@ -30,15 +30,11 @@ double fraction_done(const Progress& p) {
   return std::min(1.0, static_cast<double>(p.bytes_done) / static_cast<double>(p.bytes_total));
 }
 
-double records_per_s(const Progress& p) {
-  return p.seconds > 0 ? static_cast<double>(p.records_done) / p.seconds : 0;
-}
-
 // None before enough was done to tell.
 std::optional<double> eta_seconds(const Progress& p) {
-  const double done = fraction_done(p);
-  if (done <= 0 || p.seconds < 0.5) return std::nullopt;
-  return p.seconds * (1 - done) / done;
+  if (p.bytes_done >= p.bytes_total) return 0;
+  if (p.bytes_per_s <= 0 || p.seconds < 0.5) return std::nullopt;
+  return static_cast<double>(p.bytes_total - p.bytes_done) / p.bytes_per_s;
 }
 
 std::string grouped(uint64_t n) {
@@ -48,6 +44,13 @@ std::string grouped(uint64_t n) {
     digits.insert(i, ",");
   }
   return digits;
+}
+
+// "1,200 of 5,000", and before the total is known "1,200 of >= 5,000".
+std::string records_text(const Progress& p) {
+  if (p.records_total <= p.records_done && !p.records_total_exact) return grouped(p.records_done);
+  return grouped(p.records_done) + (p.records_total_exact ? " of " : " of >= ") +
+         grouped(p.records_total);
 }
 
 }  // namespace
@@ -65,8 +68,8 @@ std::string render_bar(const Progress& p, size_t columns) {
   std::string line =
       fmt::format("[{}{}] {:3.0f}%  {}/{} objects  {} records  {:.0f}/s  {} errors  ETA {}",
                   std::string(cells, '#'), std::string(kBarCells - cells, '.'), done * 100,
-                  p.objects_done, p.objects_total, grouped(p.records_done), records_per_s(p),
-                  p.objects_failed, eta ? render_duration(*eta) : "-");
+                  p.objects_done, p.objects_total, records_text(p), p.records_per_s,
+                  p.objects_failed + p.records_failed, eta ? render_duration(*eta) : "-");
   if (line.size() + 1 > columns) line.resize(columns > 1 ? columns - 1 : 0);
   return line;
 }
@@ -75,18 +78,22 @@ std::string render_json(const Progress& p) {
   nlohmann::ordered_json json;
   json["objects_done"] = p.objects_done;
   json["objects_failed"] = p.objects_failed;
+  json["objects_kept"] = p.objects_kept;
+  json["objects_running"] = p.objects_running;
   json["objects_total"] = p.objects_total;
   json["records_done"] = p.records_done;
+  json["records_failed"] = p.records_failed;
   json["records_total"] = p.records_total;
   json["records_total_exact"] = p.records_total_exact;
   json["bytes_done"] = p.bytes_done;
   json["bytes_total"] = p.bytes_total;
   json["seconds"] = std::round(p.seconds * 1000) / 1000;
-  json["records_per_s"] = std::round(records_per_s(p) * 10) / 10;
+  json["records_per_s"] = std::round(p.records_per_s * 10) / 10;
   const auto eta = eta_seconds(p);
   json["eta_seconds"] =
       eta ? nlohmann::ordered_json(std::round(*eta * 10) / 10) : nlohmann::ordered_json(nullptr);
-  return json.dump();
+  json["running"] = p.running;
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 ProgressStyle progress_style(const std::string& setting) {

@@ -15,14 +15,32 @@ transform::Progress half_done() {
   p.bytes_done = 500;
   p.bytes_total = 1000;
   p.objects_failed = 1;
-  p.seconds = 60;
+  p.seconds = 600;
+  p.records_per_s = 20576;
+  p.bytes_per_s = 500.0 / 60;
   return p;
 }
 
 TEST(ProgressBar, ShowsCountsRateErrorsAndEta) {
   EXPECT_EQ(render_bar(half_done(), 200),
-            "[############............]  50%  3/10 objects  1,234,567 records  20576/s  1 errors  "
-            "ETA 1:00");
+            "[############............]  50%  3/10 objects  1,234,567 of >= 2,000,000 records  "
+            "20576/s  1 errors  ETA 1:00");
+  transform::Progress exact = half_done();
+  exact.records_total_exact = true;
+  EXPECT_NE(render_bar(exact, 200).find("1,234,567 of 2,000,000 records"), std::string::npos);
+}
+
+TEST(ProgressJson, NamesTheObjectsUnderWayAndTheRateOfTheLastMinute) {
+  transform::Progress p = half_done();
+  p.objects_kept = 2;
+  p.objects_running = 1;
+  p.running = {"in/a\xFF.csv"};
+  EXPECT_EQ(render_json(p),
+            "{\"objects_done\":3,\"objects_failed\":1,\"objects_kept\":2,\"objects_running\":1,"
+            "\"objects_total\":10,\"records_done\":1234567,\"records_failed\":0,"
+            "\"records_total\":2000000,\"records_total_exact\":false,\"bytes_done\":500,"
+            "\"bytes_total\":1000,\"seconds\":600.0,\"records_per_s\":20576.0,"
+            "\"eta_seconds\":60.0,\"running\":[\"in/a\xEF\xBF\xBD.csv\"]}");
 }
 
 TEST(ProgressBar, NeverWrapsOnNarrowTerminals) {

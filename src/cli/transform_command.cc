@@ -9,11 +9,13 @@
 
 #include "cli/cli.h"
 #include "cli/console.h"
+#include "cli/dry_run_view.h"
 #include "cli/precision_hint.h"
 #include "cli/progress_view.h"
 #include "cli/signals.h"
 #include "handler/native_options.h"
 #include "jobs/api_request.h"
+#include "jobs/job_report.h"
 #include "jobs/run_transform.h"
 
 namespace millrace::cli {
@@ -61,29 +63,18 @@ Result<jobs::SettingLayers> layers_of(const TransformArguments& arguments, CLI::
   return layers;
 }
 
-const char* status_name(transform::JobReport::Status status) {
-  switch (status) {
-    case transform::JobReport::Status::kCompleted:
-      return "Completed";
-    case transform::JobReport::Status::kFailed:
-      return "Failed";
-    case transform::JobReport::Status::kStopped:
-      return "Stopped";
-  }
-  return "Failed";
-}
-
 // The last line of stdout, which scripts read.
 std::string summary_line(const jobs::TransformOutcome& outcome,
                          std::chrono::steady_clock::time_point started) {
   const transform::JobReport& report = outcome.report;
   nlohmann::ordered_json json;
-  json["status"] = status_name(report.status);
+  json["status"] = jobs::status_name(report.status);
   json["objects"] = report.objects.size();
   json["records"] = report.records;
   json["failed_objects"] = report.failed_objects;
   json["failed_records"] = report.failed_records;
   json["resumed_records"] = report.resumed_records;
+  json["kept_objects"] = report.kept_objects;
   json["truncated"] = report.counts.truncated;
   json["duplicates"] = report.counts.duplicates;
   json["cached"] = report.counts.cached;
@@ -133,6 +124,7 @@ int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
   }
   say_warnings(outcome);
   for (const std::string& notice : outcome.notices) say("note: " + notice);
+  if (!outcome.report_problem.empty()) say(outcome.report_problem);
   if (const auto hint = precision_hint(outcome)) say(*hint);
   using Status = transform::JobReport::Status;
   const Status status = outcome.report.status;
@@ -143,15 +135,22 @@ int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
   }
   put(summary_line(outcome, context.started));
   if (status == Status::kStopped) return kExitInterrupted;
-  return status == Status::kCompleted ? kExitOk : kExitFailed;
+  const bool all_done = status == Status::kCompleted && outcome.report_problem.empty();
+  return all_done ? kExitOk : kExitFailed;
+}
+
+// "": nobody said it.
+std::string said(const jobs::Settings& merged, const char* name) {
+  return jobs::setting_value(merged, name).value_or("");
 }
 
 int run_transform_command(const TransformArguments& arguments, CLI::App* command,
                           const Context& context) {
   auto layers = layers_of(arguments, command, context);
   if (!layers) return refuse(layers.error());
-  const auto progress = arguments.values.find("PROGRESS");
-  ProgressView view(progress_style(progress == arguments.values.end() ? "auto" : progress->second));
+  const auto merged = jobs::merge_settings(*layers);
+  if (!merged) return refuse(merged.error());
+  ProgressView view(progress_style(said(*merged, "PROGRESS")));
   jobs::TransformRequest request;
   request.layers = std::move(*layers);
   request.environment = context.environment;
@@ -160,6 +159,8 @@ int run_transform_command(const TransformArguments& arguments, CLI::App* command
   request.progress = [&view](const transform::Progress& p) { view.show(p); };
   request.notice = [](std::string_view text) { say(text); };
   cancel_on_signals(request.cancel);
+  const std::string dry = said(*merged, "DRY_RUN");
+  if (dry == "true" || dry == "1") return show_dry_run(request);
   const auto outcome = jobs::run_transform(request);
   view.finish();
   if (!outcome) {

@@ -22,7 +22,9 @@ constexpr std::array<std::string_view, 5> kOtherVariables = {
 
 // What becomes of outputs.
 const std::vector<JobOption> kOutputOptions = {
-    {"IF_EXISTS", "fail|overwrite", "What to do when an output exists already (default: fail)"},
+    {"IF_EXISTS", "fail|overwrite|skip|update",
+     "Outputs that exist: fail (default); overwrite; skip those that are what the job would write "
+     "(same input, model and settings) and refuse any other; update does the others again"},
     {"OUTPUT_SUFFIX", "SUFFIX", "What an output's key has after its input's (default: .out)"},
     {"OUTPUT_COMPRESSION", "none|gzip|zstd",
      "Compress outputs; their keys then end in .gz or .zst after the suffix (default: none)"},
@@ -80,6 +82,12 @@ const std::vector<JobOption> kMachineOptions = {
      "Size of DIR at most; what was used longest ago is forgotten (default: 1 GiB)", true},
     {"WORK_DIR", "PATH", "Where jobs keep plan, journal and staged parts", true},
     {"PROGRESS", "auto|bar|json|none", "Progress on stderr (default: auto)", true},
+    {"REPORT", "FILE", "Writes what became of each object there, as JSON, when the job has ended",
+     true},
+    {"DRY_RUN", "",
+     "Writes nothing: says what would be done, with three predictions and the expected time in "
+     "each precision",
+     true},
     {"PROFILE", "NAME", "AWS profile for S3", true},
     {"REGION", "NAME", "AWS region for S3", true},
     {"ENDPOINT_URL", "URL", "S3 endpoint (any S3-compatible server)", true},

@@ -207,6 +207,13 @@ void take_record_errors(const Settings& settings, Checker* check,
   }
 }
 
+transform::IfExists if_exists_of(std::string_view word) {
+  using transform::IfExists;
+  if (word == "overwrite") return IfExists::kOverwrite;
+  if (word == "skip") return IfExists::kSkip;
+  return word == "update" ? IfExists::kUpdate : IfExists::kFail;
+}
+
 void take_native(const Settings& settings, JobSettings* out) {
   for (const auto& option : handler::native_option_help()) {
     const auto found = settings.find(option_of_native(option.name));
@@ -276,7 +283,8 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
   out.ping_timeout_seconds = check.number("PING_TIMEOUT_IN_SECONDS", 1, 86400);
   take_output_form(settings, &check, &out);
   out.precision = check.one_of("PRECISION", "fp32", {"fp32", "bf16", "int8"});
-  out.overwrite = check.one_of("IF_EXISTS", "fail", {"fail", "overwrite"}) == "overwrite";
+  out.if_exists =
+      if_exists_of(check.one_of("IF_EXISTS", "fail", {"fail", "overwrite", "skip", "update"}));
   take_record_errors(settings, &check, &out.record_errors);
   out.job_name = check.text("JOB_NAME");
   if (!out.job_name.empty() && !is_job_name(out.job_name)) {
@@ -297,6 +305,8 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
       check.number("RESULT_CACHE_BYTES", limits::kResultCacheBytesMin, limits::kResultCacheBytesMax)
           .value_or(limits::kResultCacheBytes);
   out.progress = check.one_of("PROGRESS", "auto", {"auto", "bar", "json", "none"});
+  out.report = check.text("REPORT");
+  check.flag("DRY_RUN");  // what the command line does about it is its own
   out.profile = check.text("PROFILE");
   out.region = check.text("REGION");
   out.endpoint_url = check.text("ENDPOINT_URL");

@@ -65,7 +65,7 @@ struct JobSettings {
   bool pass_credentials = false;
 
   std::string precision = "fp32";
-  bool overwrite = false;
+  transform::IfExists if_exists = transform::IfExists::kFail;
   transform::RecordErrorRules record_errors;
   std::string job_name;  // "": derived
   uint64_t part_bytes = 0;
@@ -75,6 +75,7 @@ struct JobSettings {
   std::string result_cache;  // "": none
   uint64_t result_cache_bytes = 0;
   std::string progress = "auto";
+  std::string report;  // "": none
   std::string profile, region, endpoint_url;
 
   std::string text_column;

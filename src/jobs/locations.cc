@@ -109,4 +109,21 @@ Status check_apart(const InputLocation& input, const OutputLocation& output,
   return {};
 }
 
+Status check_not_read_again(const InputLocation& input, const OutputLocation& output,
+                            const std::string& output_text) {
+  if (input.is_object || input.root.kind != output.root.kind) return {};
+  bool inside = false;
+  if (input.root.kind == Location::Kind::kS3) {
+    inside = input.root.bucket == output.root.bucket && output.prefix.starts_with(input.prefix);
+  } else {
+    const fs::path below = fs::path(output.root.path).lexically_relative(input.root.path);
+    inside = !below.empty() && *below.begin() != "..";
+  }
+  if (!inside) return {};
+  return fail(invalid_argument(
+      output_text +
+      ": the output lies inside the input, so the next run would read these results as data; name "
+      "another --output or a narrower --input"));
+}
+
 }  // namespace millrace::jobs

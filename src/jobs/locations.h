@@ -33,4 +33,9 @@ Result<OutputLocation> output_location(const std::string& text, bool single_inpu
 Status check_apart(const InputLocation& input, const OutputLocation& output,
                    const std::string& output_text);
 
+// Refuses a job whose results would be among the inputs of its next run: the output lies inside the
+// input, which is not one object.
+Status check_not_read_again(const InputLocation& input, const OutputLocation& output,
+                            const std::string& output_text);
+
 }  // namespace millrace::jobs

@@ -210,4 +210,10 @@ Result<ModelArtifact> find_model(const std::string& model, const ArtifactOptions
       looked.empty() ? "" : ", and no shipped model of that name; looked for", looked)));
 }
 
+bool is_model_artifact(std::string_view key) {
+  const std::string_view name = key.substr(key.rfind('/') + 1);  // npos + 1 == 0
+  return name == "model.tar.gz" || name == "model.tgz" || name == "pytorch_model.bin" ||
+         name == "tf_model.h5" || name.ends_with(".safetensors");
+}
+
 }  // namespace millrace::jobs

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "store/object_store.h"
@@ -32,5 +33,8 @@ struct ModelArtifact {
 // tries to leave its folder (absolute paths, "..", links, devices), is invalid_argument with the
 // cause; an archive is visible in the cache only when it was unpacked whole.
 Result<ModelArtifact> find_model(const std::string& model, const ArtifactOptions& options);
+
+// By its name, the object is a model or a file of one: model.tar.gz, model.safetensors, ...
+bool is_model_artifact(std::string_view key);
 
 }  // namespace millrace::jobs

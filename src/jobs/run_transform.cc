@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <future>
 #include <span>
 #include <system_error>
@@ -10,6 +11,7 @@
 #include "base/limits.h"
 #include "base/xxh3.h"
 #include "jobs/data_capture.h"
+#include "jobs/job_report.h"
 #include "jobs/locations.h"
 #include "transform/manifest.h"
 #include "transform/plan_inputs.h"
@@ -102,6 +104,7 @@ struct Source {
   InputLocation location;
   std::unique_ptr<store::ObjectStore> store;
   transform::Plan plan;
+  std::vector<std::string> skipped;  // of the plan, "key: why"
 };
 
 // The whole of a small object.
@@ -141,6 +144,19 @@ Status take_manifest(const TransformRequest& request, const JobSettings& setting
   return {};
 }
 
+// A model that lies beside the data would be sent to the model as data. One that was named in full
+// was meant.
+Status refuse_model_artifacts(const Source& source) {
+  for (const transform::PlannedObject& object : source.plan.objects) {
+    const std::string& key = object.input.key;
+    if (key == source.location.prefix || !is_model_artifact(key)) continue;
+    return fail(invalid_argument(source.store->describe(key) +
+                                 ": a model's file among the inputs; nothing was started. Name a "
+                                 "narrower --input, or the objects in a manifest"));
+  }
+  return {};
+}
+
 Result<Source> list_inputs(const TransformRequest& request, const JobSettings& settings) {
   Source source;
   MR_ASSIGN(source.location, input_location(settings.input));
@@ -153,7 +169,10 @@ Result<Source> list_inputs(const TransformRequest& request, const JobSettings& s
   options.output_suffix =
       settings.output_suffix + std::string(record::compression_suffix(settings.output_compression));
   MR_ASSIGN(source.plan, transform::plan_inputs(*source.store, options));
-  for (const std::string& skipped : source.plan.skipped) request.notice("skipped " + skipped);
+  source.skipped = source.plan.skipped;
+  for (const std::string& skipped : source.skipped) request.notice("skipped " + skipped);
+  const bool guarded = !settings.as_api && !settings.is_manifest;
+  if (guarded) MR_TRY(refuse_model_artifacts(source));
   if (source.plan.objects.empty() && !settings.allow_empty) {
     return fail(
         not_found(settings.input + ": no input objects found (--allow-empty accepts that)"));
@@ -240,7 +259,7 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   job.result_prefix = prefix == settings.native.end() ? "predicted_" : prefix->second;
   job.max_concurrent_transforms = settings.max_concurrent_transforms.value_or(1);
   job.part_bytes = settings.part_bytes;
-  job.overwrite = settings.overwrite;
+  job.if_exists = settings.if_exists;
   job.generate_inference_id = settings.generate_inference_id;
   job.kms_key_id = settings.kms_key_id;
   job.record_errors = settings.record_errors;
@@ -276,6 +295,98 @@ Result<JobSettings> settings_of(const TransformRequest& request, const Settings&
   return settings;
 }
 
+// Everything that is known before work starts: what to run, over which objects, and where results
+// will lie.
+struct Prepared {
+  JobSettings settings;
+  bool precision_by_default = false;
+  ModelArtifact artifact;
+  LoadedHandler loaded;
+  Source source;
+  OutputLocation output;
+  std::unique_ptr<store::ObjectStore> output_store;
+  fs::path work_area;
+  transform::TransformJob job;  // of no objects: there are none, and nothing but the model is known
+};
+
+// The model loads while the inputs are listed: both take a moment, and neither needs the other.
+Status load_and_list(const TransformRequest& request, Prepared* prepared) {
+  const JobSettings& settings = prepared->settings;
+  MR_ASSIGN(prepared->artifact, locate_model(request, settings));
+  const ModelArtifact& artifact = prepared->artifact;
+  if (artifact.name == kDefaultModel && settings.model.empty())
+    request.notice("model: " + artifact.name + " (the default)");
+  const CancelToken load_cancel = request.cancel.child();
+  auto loading = std::async(std::launch::async, [&] {
+    return load_handler(artifact, settings, host_of(request), load_cancel);
+  });
+  Result<Source> listed = list_inputs(request, settings);
+  if (!listed) load_cancel.cancel();  // nobody needs the model that we might wait for
+  Result<LoadedHandler> loaded = loading.get();
+  if (!listed) return fail(std::move(listed).error());
+  if (!loaded) return fail(std::move(loaded).error());
+  prepared->loaded = std::move(*loaded);
+  prepared->source = std::move(*listed);
+  return {};
+}
+
+// What would spoil this run or the next one is said before anything starts.
+Status place_outputs(const TransformRequest& request, const std::string& job_name,
+                     Prepared* prepared) {
+  const JobSettings& settings = prepared->settings;
+  const Source& source = prepared->source;
+  const OutputLocation& output = prepared->output;
+  MR_TRY(check_apart(source.location, output, settings.output));
+  if (!settings.as_api && !settings.is_manifest) {
+    MR_TRY(check_not_read_again(source.location, output, settings.output));
+  }
+  MR_ASSIGN(prepared->output_store, make_store(output.root, settings, request.cancel));
+  MR_ASSIGN(const fs::path work, work_folder(request, settings));
+  MR_TRY(check_folders(settings, work, source.location, output));
+  prepared->work_area = work / "jobs" / job_name;
+  return {};
+}
+
+Result<Prepared> prepare(const TransformRequest& request, bool dry) {
+  MR_ASSIGN(const Settings merged, merge_settings(request.layers));
+  Prepared prepared;
+  MR_ASSIGN(prepared.settings, settings_of(request, merged));
+  const std::string& report = prepared.settings.report;
+  if (!report.empty() && !dry) MR_TRY(check_report_file(report));
+  prepared.precision_by_default = !setting_value(merged, "PRECISION");
+  if (dry) prepared.settings.result_cache.clear();  // nothing is written
+  MR_TRY(load_and_list(request, &prepared));
+  const handler::HandlerTraits& traits = prepared.loaded.handler->traits();
+  prepared.settings = with_traits(std::move(prepared.settings), traits);
+  const JobSettings& settings = prepared.settings;
+  Source& source = prepared.source;
+  if (source.plan.objects.empty()) return prepared;  // as --allow-empty says
+
+  MR_ASSIGN(record::DataFormat format, infer_format(settings, keys_of(source.plan)));
+  MR_TRY(take_filters(settings, &format));
+  MR_TRY(check_format(format));
+  MR_TRY(check_output_form(settings, format));
+  const std::string digest = settings_digest(settings, format, traits.identity);
+  const bool single = source.plan.objects.size() == 1 && settings.merge.empty() && !settings.as_api;
+  MR_ASSIGN(prepared.output, output_location(settings.output, single));
+  const std::string name = settings.job_name.empty() ? derived_job_name(settings, source.location,
+                                                                        prepared.output, digest)
+                                                     : settings.job_name;
+  MR_TRY(place_outputs(request, name, &prepared));
+  name_outputs(prepared.output, &source.plan);
+
+  prepared.job = make_job(settings, format, traits, std::move(source.plan));
+  prepared.job.name = name;
+  prepared.job.output_form = output_form(settings, prepared.output);
+  const auto& model = prepared.loaded.model;
+  if (model != nullptr) prepared.job.model_digest = model->info().digest;
+  return prepared;
+}
+
+Status write_report(const JobSettings& settings, const TransformOutcome& outcome) {
+  return settings.report.empty() ? Status() : write_job_report(settings.report, outcome);
+}
+
 }  // namespace
 
 Status abandon_transform(const TransformRequest& request) {
@@ -291,69 +402,48 @@ Status abandon_transform(const TransformRequest& request) {
 }
 
 Result<TransformOutcome> run_transform(const TransformRequest& request) {
-  MR_ASSIGN(const Settings merged, merge_settings(request.layers));
-  MR_ASSIGN(JobSettings settings, settings_of(request, merged));
-
-  // The model loads while the inputs are listed: both take a moment, and neither needs the other.
-  MR_ASSIGN(const ModelArtifact artifact, locate_model(request, settings));
-  if (artifact.name == kDefaultModel && settings.model.empty())
-    request.notice("model: " + artifact.name + " (the default)");
-  const CancelToken load_cancel = request.cancel.child();
-  auto loading = std::async(std::launch::async, [&] {
-    return load_handler(artifact, settings, host_of(request), load_cancel);
-  });
-  Result<Source> listed = list_inputs(request, settings);
-  if (!listed) load_cancel.cancel();  // nobody needs the model that we might wait for
-  Result<LoadedHandler> loaded = loading.get();
-  if (!listed) return fail(std::move(listed).error());
-  if (!loaded) return fail(std::move(loaded).error());
-  Source source = std::move(*listed);
-  settings = with_traits(std::move(settings), loaded->handler->traits());
-
-  if (source.plan.objects.empty()) {  // as --allow-empty says
-    TransformOutcome nothing;
-    nothing.job_name = settings.job_name;
-    nothing.model_name = artifact.name;
-    if (loaded->model != nullptr) nothing.model = loaded->model->info();
-    return nothing;
+  MR_ASSIGN(Prepared prepared, prepare(request, false));
+  const handler::InferenceHandler& handler = *prepared.loaded.handler;
+  TransformOutcome outcome;
+  outcome.model_name = prepared.artifact.name;
+  if (prepared.loaded.model != nullptr) outcome.model = prepared.loaded.model->info();
+  if (prepared.job.objects.empty()) {
+    outcome.job_name = prepared.settings.job_name;
+    MR_TRY(write_report(prepared.settings, outcome));
+    return outcome;
   }
-  MR_ASSIGN(record::DataFormat format, infer_format(settings, keys_of(source.plan)));
-  MR_TRY(take_filters(settings, &format));
-  MR_TRY(check_format(format));
-  MR_TRY(check_output_form(settings, format));
-
-  const bool single = source.plan.objects.size() == 1 && settings.merge.empty() && !settings.as_api;
-  MR_ASSIGN(const OutputLocation output, output_location(settings.output, single));
-  MR_TRY(check_apart(source.location, output, settings.output));
-  MR_ASSIGN(const auto output_store, make_store(output.root, settings, request.cancel));
-  MR_ASSIGN(const fs::path work, work_folder(request, settings));
-  MR_TRY(check_folders(settings, work, source.location, output));
-  name_outputs(output, &source.plan);
-
-  // From here on everything is known: what to run, over which objects, and where results will lie.
-  transform::TransformJob job =
-      make_job(settings, format, loaded->handler->traits(), std::move(source.plan));
-  job.output_form = output_form(settings, output);
-  job.name = settings.job_name.empty()
-                 ? derived_job_name(settings, source.location, output, job.settings_digest)
-                 : settings.job_name;
+  transform::TransformJob& job = prepared.job;
   job.object_done = request.object_done;
   job.keep_work_area = request.keep_work_area;
   if (request.starting) request.starting(job);
-  TransformOutcome outcome;
   outcome.job_name = job.name;
-  outcome.model_name = artifact.name;
-  if (loaded->model != nullptr) outcome.model = loaded->model->info();
-  outcome.precision_by_default = !setting_value(merged, "PRECISION");
-  outcome.work_area = work / "jobs" / job.name;
+  outcome.precision_by_default = prepared.precision_by_default;
+  outcome.work_area = prepared.work_area;
   MR_ASSIGN(outcome.report,
-            transform::run_transform_job(job, *source.store, *output_store, *loaded->handler,
-                                         outcome.work_area, request.progress, request.cancel));
-  MR_TRY(
-      write_data_capture(settings, request.cancel, source.location, output, job, outcome.report));
-  outcome.first_inference = loaded->handler->first_inference();
-  outcome.notices = loaded->handler->notices();
+            transform::run_transform_job(job, *prepared.source.store, *prepared.output_store,
+                                         *prepared.loaded.handler, outcome.work_area,
+                                         request.progress, request.cancel));
+  MR_TRY(write_data_capture(prepared.settings, request.cancel, prepared.source.location,
+                            prepared.output, job, outcome.report));
+  outcome.first_inference = handler.first_inference();
+  outcome.notices = handler.notices();
+  if (Status written = write_report(prepared.settings, outcome); !written) {
+    outcome.report_problem = std::move(written).error().message;
+  }
   return outcome;
+}
+
+Result<DryRun> dry_run_transform(const TransformRequest& request) {
+  MR_ASSIGN(const Prepared prepared, prepare(request, true));
+  DryRunInput input;
+  input.settings = &prepared.settings;
+  input.artifact = &prepared.artifact;
+  input.loaded = &prepared.loaded;
+  input.job = &prepared.job;
+  input.work_area = prepared.work_area;
+  input.skipped = prepared.source.skipped;
+  input.cancel = request.cancel;
+  return dry_run(input, *prepared.source.store, prepared.output_store.get());
 }
 
 }  // namespace millrace::jobs

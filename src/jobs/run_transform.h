@@ -13,6 +13,7 @@
 #include "base/cancel.h"
 #include "base/result.h"
 #include "jobs/backends.h"
+#include "jobs/dry_run.h"
 #include "jobs/job_settings.h"
 #include "transform/transform_job.h"
 
@@ -50,12 +51,18 @@ struct TransformOutcome {
   std::optional<std::chrono::steady_clock::time_point> first_inference;
   // What went otherwise than asked, but for what the report says.
   std::vector<std::string> notices;
+  // Not empty: why --report could not be written although the job ran.
+  std::string report_problem;
   std::filesystem::path work_area;  // still there unless the job is Completed
 };
 
 // Runs the job to its end. An error means that nothing was started: wrong settings, a model that
 // does not load, no credentials, no bucket, no input, an output in the way.
 Result<TransformOutcome> run_transform(const TransformRequest& request);
+
+// What run_transform would do, without writing anything (dry_run.h). What would keep the job from
+// being started is an error here too.
+Result<DryRun> dry_run_transform(const TransformRequest& request);
 
 // For a job that will not run again: aborts what an earlier run of it had begun to write. No work
 // area is success.

@@ -10,6 +10,7 @@
 #include "store/file_list.h"
 #include "store/file_path.h"
 #include "store/file_reader.h"
+#include "store/file_stamp.h"
 #include "store/file_writer.h"
 #include "store/object_store.h"
 
@@ -40,6 +41,7 @@ class FileStore final : public ObjectStore {
     if (object.problem == "a folder") {
       return fail(not_found(describe(key) + ": a folder, not a file"));
     }
+    object.metadata = read_stamp(describe(key));
     return object;
   }
 
@@ -54,7 +56,9 @@ class FileStore final : public ObjectStore {
 
   Result<std::unique_ptr<ObjectWriter>> create(std::string_view key,
                                                const WriteOptions& options) override {
-    return create_file(root_, key, options);
+    MR_ASSIGN(auto writer, create_file(root_, key, options));
+    if (options.metadata.empty()) return writer;
+    return stamp_when_committed(std::move(writer), describe(key), options.metadata);
   }
 
   Status abort_upload(std::string_view key, std::string_view upload_id) override {
@@ -69,6 +73,7 @@ class FileStore final : public ObjectStore {
     if (fd == -ENOENT) return {};
     if (fd < 0) return fail(errno_error("remove " + describe(key), -fd));
     const UniqueFd folder(fd);
+    ::unlinkat(folder.get(), stamp_path(path.name).c_str(), 0);
     if (::unlinkat(folder.get(), path.name.c_str(), 0) == 0 || errno == ENOENT) return {};
     return fail(errno_error("remove " + describe(key), errno));
   }

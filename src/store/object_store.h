@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,9 @@ struct ObjectInfo {
   std::string etag;
   // Not empty: this entry was found but cannot be read, and why (a FIFO, a symlink loop, ...).
   std::string problem;
+  // What its writer was given as WriteOptions::metadata. Only stat() fills it in; empty: none, or
+  // (files) the file was written to since.
+  std::map<std::string, std::string> metadata = {};
 };
 
 // A byte range being read. Not thread-safe.
@@ -64,6 +68,8 @@ class ObjectWriter {
   // After success the object is there, whole and durable. After an error it is not (or, where the
   // network hid the answer, the error says that this is not known).
   virtual Status commit() = 0;
+  // After commit(): what stat() would tell, where the store's answer told it; else nullopt.
+  virtual std::optional<ObjectInfo> committed() const { return std::nullopt; }
 };
 
 class ObjectStore {

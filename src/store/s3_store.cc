@@ -67,6 +67,10 @@ Result<ObjectInfo> S3Store::stat(std::string_view key) {
   ObjectInfo object;
   object.key = std::string(key);
   object.etag = reply->http.header("etag");
+  constexpr std::string_view kMetadata = "x-amz-meta-";
+  for (const auto& [name, value] : reply->http.headers) {
+    if (name.starts_with(kMetadata)) object.metadata[name.substr(kMetadata.size())] = value;
+  }
   const std::string size = reply->http.header("content-length");
   const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), object.size);
   if (error != std::errc() || end != size.data() + size.size()) {

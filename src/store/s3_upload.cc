@@ -215,6 +215,15 @@ class S3Writer final : public ObjectWriter {
     return {};
   }
 
+  std::optional<ObjectInfo> committed() const override {
+    if (!committed_ || etag_.empty()) return std::nullopt;
+    ObjectInfo object;
+    object.key = key_;
+    object.size = size_;
+    object.etag = etag_;
+    return object;
+  }
+
  private:
   // An error is final: later calls answer it too, and the upload is aborted at once.
   Status keep(Status status) {
@@ -252,6 +261,7 @@ class S3Writer final : public ObjectWriter {
   std::future<Result<S3Part>> sending_;
   Status state_;
   bool committed_ = false;
+  std::string etag_;  // of an object that was put whole
 };
 
 Status S3Writer::wait_for_part() {
@@ -300,7 +310,10 @@ Status S3Writer::put_whole() {
     plain.overwrite = true;
     reply = client_->send(put_request(key_, plain, filling_), client_->cancel());
   }
-  if (reply) return {};
+  if (reply) {
+    etag_ = reply->http.header("etag");
+    return {};
+  }
   // Also after a 412 to the first attempt: on a kept connection that broke, curl sends again
   // unasked, and the second request meets what the first has put.
   const S3Failure& failure = reply.error();

@@ -23,6 +23,7 @@ class CompressedWriter final : public store::ObjectWriter {
     MR_TRY(pass_on());
     return out_->commit();
   }
+  std::optional<store::ObjectInfo> committed() const override { return out_->committed(); }
 
  private:
   Status pass_on() {

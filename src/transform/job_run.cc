@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/xxh3.h"
 #include "transform/compressed_writer.h"
+#include "transform/existing_outputs.h"
 #include "transform/parquet_object.h"
 #include "transform/scan_object.h"
 #include "transform/transform_part.h"
@@ -41,13 +42,14 @@ std::string output_content_type(const TransformJob& job) {
 
 JobRun::JobRun(const TransformJob& job, store::ObjectStore& input, store::ObjectStore& output,
                handler::InferenceHandler& handler, WorkArea& area, Counters& counters,
-               const CancelToken& cancel)
+               ObjectStates& states, const CancelToken& cancel)
     : job_(job),
       input_(input),
       output_(output),
       handler_(handler),
       area_(area),
       counters_(counters),
+      states_(states),
       cancel_(cancel),
       in_flight_(limits::kInFlightBytesMax, requests_max(job, handler.traits())),
       parts_(job.feeders, job.part_bytes, limits::kPartsAheadMax),
@@ -63,12 +65,18 @@ JobReport JobRun::run() {
   for (std::thread& thread : threads) thread.join();
   if (cancel_.cancelled() && counters_.objects_done < job_.objects.size()) {
     report_.status = JobReport::Status::kStopped;
-    return std::move(report_);
+    return take_report();
   }
-  if (job_.output_form.merges() && report_.failed_objects == 0) merge_all();
+  const bool all_kept = report_.kept_objects == job_.objects.size();
+  if (job_.output_form.merges() && report_.failed_objects == 0 && !all_kept) merge_all();
   if (report_.failed_objects > 0) {
     report_.status = JobReport::Status::kFailed;
   }
+  return take_report();
+}
+
+JobReport JobRun::take_report() {
+  for (size_t i = 0; i < states_.size(); ++i) report_.objects[i].state = states_.get(i);
   return std::move(report_);
 }
 
@@ -91,6 +99,8 @@ void JobRun::plan_parts() {
     } else if (!job_.objects[i].input.problem.empty()) {
       fail_object(i, bad_input(job_.objects[i].input.problem));
       ++counters_.objects_counted;
+    } else if (job_.objects[i].kept) {
+      keep_object(i);
     } else if (!was_done_earlier(i)) {
       plan_object(i);
     }
@@ -101,6 +111,7 @@ void JobRun::plan_parts() {
 void JobRun::plan_object(size_t index) {
   const PlannedObject& planned = job_.objects[index];
   auto object = std::make_shared<ObjectRun>(index, planned, job_.record_errors, cancel_);
+  states_.set(index, ObjectState::kRunning);
   auto emit = [&](Part part) {
     const bool wanted = !cancel_.cancelled() && !object->is_needless(part.index);
     counters_.records_found += part.records.value_or(0);
@@ -138,8 +149,11 @@ bool JobRun::was_done_earlier(size_t index) {
   counters_.records_done += then.records;
   counters_.records_failed += then.failed_records;
   counters_.bytes_done += planned.input.size;
+  counters_.records_found_done += then.records;
+  counters_.bytes_found_done += planned.input.size;
   ++counters_.objects_counted;
   ++counters_.objects_done;
+  states_.set(index, ObjectState::kCompleted);
   std::lock_guard lock(mutex_);
   ObjectReport& report = report_.objects[index];
   report.output = output_.describe(planned.output_key);
@@ -147,12 +161,32 @@ bool JobRun::was_done_earlier(size_t index) {
   report.failed_records = then.failed_records;
   report.bytes_in = then.bytes_in;
   report.seconds = then.seconds;
+  report.counts = then.counts;
+  report.state = ObjectState::kCompleted;
   report_.records += then.records;
   report_.failed_records += then.failed_records;
   report_.resumed_records += then.records;
   report_.counts += then.counts;
   tell(report);
   return true;
+}
+
+// The output is there and is what this job would write.
+void JobRun::keep_object(size_t index) {
+  const PlannedObject& planned = job_.objects[index];
+  counters_.bytes_done += planned.input.size;
+  counters_.bytes_found_done += planned.input.size;
+  ++counters_.objects_counted;
+  ++counters_.objects_done;
+  states_.set(index, ObjectState::kKept);
+  std::lock_guard lock(mutex_);
+  const OutputForm& form = job_.output_form;
+  report_.objects[index].output =
+      output_.describe(form.merges() ? form.merge_key : planned.output_key);
+  report_.objects[index].bytes_in = planned.input.size;
+  report_.objects[index].state = ObjectState::kKept;
+  ++report_.kept_objects;
+  tell(report_.objects[index]);
 }
 
 // --- a lane ---
@@ -186,8 +220,8 @@ Result<PartResult> JobRun::transform_to(const PartOutput& out, const PartTask& t
 Result<PartResult> JobRun::transform_whole(const PartTask& task) {
   ObjectRun& object = *task.object;
   const std::string& key = object.planned().output_key;
-  MR_ASSIGN(const auto writer, create_output(key, 0));
-  ErrorsFile errors([&] { return create_errors(key); });
+  MR_ASSIGN(const auto writer, create_output(key, input_version(object.planned()), 0));
+  ErrorsFile errors([&] { return create_errors(object.planned()); });
   MR_ASSIGN(PartResult result, transform_to({*writer, errors, object.refusals()}, task));
   MR_TRY(commit(object, result, *writer, errors));
   return result;
@@ -220,6 +254,8 @@ std::optional<PartResult> JobRun::take_staged(const PartTask& task, const std::s
   counters_.records_done += staged->records;
   counters_.records_failed += staged->refused.count;
   counters_.bytes_done += task.part.length;
+  counters_.records_found_done += staged->records;
+  counters_.bytes_found_done += task.part.length;
   std::lock_guard lock(mutex_);
   report_.resumed_records += staged->records;
   return staged;
@@ -243,13 +279,13 @@ void JobRun::finish(ObjectRun& object) {
 
   // The output is there, whole; or, where results are merged, all that it needs of this object.
   if (!merges) {
-    remember_commit(object);
     const bool staged = object.parts() > 1 || stages_all();
     for (uint32_t i = 0; staged && i < object.parts(); ++i) {
       area_.staged().remove(staged_name(object.planned(), i));
     }
   }
   ++counters_.objects_done;
+  states_.set(object.index(), ObjectState::kCompleted);
   std::lock_guard lock(mutex_);
   ObjectReport& report = report_.objects[object.index()];
   if (merges) {
@@ -257,11 +293,14 @@ void JobRun::finish(ObjectRun& object) {
     merge_bytes_ += object.result().bytes;
   } else {
     report.output = output_.describe(object.planned().output_key);
+    report.bytes_out = object.result().bytes;
   }
   report.records = object.result().records;
   report.failed_records = object.result().refused.count;
   report.bytes_in = object.planned().input.size;
   report.seconds = object.seconds();
+  report.counts = object.result().counts;
+  report.state = ObjectState::kCompleted;
   report_.records += object.result().records;
   report_.failed_records += object.result().refused.count;
   report_.counts += object.result().counts;
@@ -274,11 +313,12 @@ Status JobRun::assemble(ObjectRun& object) {
   std::unique_lock one_at_a_time(parquet_mutex_, std::defer_lock);
   if (is_parquet(job_.format)) one_at_a_time.lock();
   const std::string& key = object.planned().output_key;
-  MR_ASSIGN(const auto writer, create_output(key, object.result().bytes));
+  MR_ASSIGN(const auto writer,
+            create_output(key, input_version(object.planned()), object.result().bytes));
   const StagedObject staged = staged_object(object.index(), object.parts());
   const AssembleContext context = {job_, handler_.traits(), input_, area_.staged(), cancel_};
   MR_TRY(transform::assemble(context, {&staged, 1}, *writer));
-  ErrorsFile errors([&] { return create_errors(key); });
+  ErrorsFile errors([&] { return create_errors(object.planned()); });
   for (const std::string& part : staged.parts) {
     if (object.result().refused.count == 0) break;
     MR_TRY(area_.staged().copy_errors(part, errors));
@@ -310,7 +350,7 @@ Status JobRun::merge() {
     objects.push_back(staged_object(i, merge_parts_[i]));
   }
   const std::string& key = job_.output_form.merge_key;
-  MR_ASSIGN(const auto writer, create_output(key, merge_bytes_));
+  MR_ASSIGN(const auto writer, create_output(key, merged_input_version(job_), merge_bytes_));
   const AssembleContext context = {job_, handler_.traits(), input_, area_.staged(), cancel_};
   MR_TRY(transform::assemble(context, objects, *writer));
   MR_TRY(begin_commit(key));
@@ -318,23 +358,26 @@ Status JobRun::merge() {
 }
 
 Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_output(const std::string& key,
+                                                                   const std::string& version,
                                                                    uint64_t expected_size) {
   store::WriteOptions options = write_options(key);
+  options.metadata = stamp_of(job_, version, handler_.traits().identity);
   options.content_type = output_content_type(job_);
   options.expected_size = expected_size;
   MR_ASSIGN(auto writer, output_.create(key, options));
   return compressed(std::move(writer), job_.output_form.compression);
 }
 
-Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_errors(const std::string& output_key) {
-  store::WriteOptions options = write_options(output_key);
+Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_errors(const PlannedObject& planned) {
+  store::WriteOptions options = write_options(planned.output_key);
   options.content_type = "application/jsonlines";
-  return output_.create(errors_key(output_key), options);
+  options.overwrite |= planned.stale_errors;
+  return output_.create(errors_key(planned.output_key), options);
 }
 
 store::WriteOptions JobRun::write_options(const std::string& output_key) {
   store::WriteOptions options;
-  options.overwrite = job_.overwrite || is_ours(output_key);
+  options.overwrite = job_.may_replace() || is_ours(output_key);
   options.kms_key_id = job_.kms_key_id;
   options.journal = &area_.journal();
   return options;
@@ -349,7 +392,7 @@ Status JobRun::begin_commit(const std::string& output_key) {
   if (cancel_.cancelled()) return fail(cancelled("stopped"));
   MR_TRY(area_.journal().output_committing(output_key, job_.settings_digest));
   // Should the power fail right after, the next run must know whose this output is.
-  return job_.overwrite ? Status() : area_.journal().sync();
+  return job_.may_replace() ? Status() : area_.journal().sync();
 }
 
 Status JobRun::commit(ObjectRun& object, const PartResult& result, store::ObjectWriter& writer,
@@ -359,9 +402,11 @@ Status JobRun::commit(ObjectRun& object, const PartResult& result, store::Object
   MR_TRY(begin_commit(key));
   // Whoever sees the output finds the errors file that belongs to it, or none.
   MR_TRY(errors.commit());
-  const bool may_be_stale = job_.record_errors.keep_going() && (job_.overwrite || is_ours(key));
+  const bool may_be_stale = object.planned().stale_errors || is_ours(key);
   if (errors.bytes() == 0 && may_be_stale) MR_TRY(remove_stale_errors(key));
-  return writer.commit();
+  MR_TRY(writer.commit());
+  remember_commit(object, result, writer);
+  return {};
 }
 
 Status JobRun::remove_stale_errors(const std::string& output_key) {
@@ -371,21 +416,26 @@ Status JobRun::remove_stale_errors(const std::string& output_key) {
 }
 
 // What cannot be remembered is only done again by the next run: no reason to fail the object.
-void JobRun::remember_commit(const ObjectRun& object) {
+void JobRun::remember_commit(const ObjectRun& object, const PartResult& result,
+                             const store::ObjectWriter& writer) {
   const PlannedObject& planned = object.planned();
-  const Result<store::ObjectInfo> output = output_.stat(planned.output_key);
-  if (!output) return;
+  std::optional<store::ObjectInfo> output = writer.committed();
+  if (!output) {
+    Result<store::ObjectInfo> found = output_.stat(planned.output_key);
+    if (!found) return;
+    output = std::move(*found);
+  }
   CommittedOutput committed;
   committed.output_key = planned.output_key;
   committed.input_etag = planned.input.etag;
   committed.settings_digest = job_.settings_digest;
   committed.output_size = output->size;
   committed.output_etag = output->etag;
-  committed.records = object.result().records;
-  committed.failed_records = object.result().refused.count;
+  committed.records = result.records;
+  committed.failed_records = result.refused.count;
   committed.bytes_in = planned.input.size;
   committed.seconds = object.seconds();
-  committed.counts = object.result().counts;
+  committed.counts = result.counts;
   (void)area_.journal().output_committed(committed);
 }
 
@@ -403,12 +453,14 @@ void JobRun::fail_object(size_t index, const Error& error, uint64_t refused) {
   const bool stopped = error.code == Code::kCancelled;
   const std::string message = stopped ? kStopped : error.message;  // wherever it was stopped
   if (!stopped) ++counters_.objects_failed;
+  states_.set(index, stopped ? ObjectState::kStopped : ObjectState::kFailed);
   std::lock_guard lock(mutex_);
   ObjectReport& report = report_.objects[index];
   // Errors of the store name the object already.
   const bool named = message.find(report.input) != std::string::npos;
   report.error = named ? message : report.input + ": " + message;
   report.error_code = error.code;
+  report.state = stopped ? ObjectState::kStopped : ObjectState::kFailed;
   report_.failed_records += refused;
   if (stopped) return;
   ++report_.failed_objects;

@@ -26,17 +26,20 @@ class JobRun {
   // All arguments outlive the run. REQUIRES: the area has begun the job.
   JobRun(const TransformJob& job, store::ObjectStore& input, store::ObjectStore& output,
          handler::InferenceHandler& handler, WorkArea& area, Counters& counters,
-         const CancelToken& cancel);
+         ObjectStates& states, const CancelToken& cancel);
 
   // To the end, or until cancelled. What became of each object is in the report (all of it but the
   // seconds).
   JobReport run();
 
  private:
+  JobReport take_report();
+
   // The planner.
   void plan_parts();
   void plan_object(size_t index);
   bool was_done_earlier(size_t index);
+  void keep_object(size_t index);
 
   // A lane.
   void work();
@@ -51,15 +54,17 @@ class JobRun {
   Status assemble(ObjectRun& object);
   StagedObject staged_object(size_t index, uint32_t parts) const;
   Result<std::unique_ptr<store::ObjectWriter>> create_output(const std::string& key,
+                                                             const std::string& version,
                                                              uint64_t expected_size);
-  Result<std::unique_ptr<store::ObjectWriter>> create_errors(const std::string& output_key);
+  Result<std::unique_ptr<store::ObjectWriter>> create_errors(const PlannedObject& planned);
   store::WriteOptions write_options(const std::string& output_key);
   bool is_ours(const std::string& output_key) const;
   Status begin_commit(const std::string& output_key);
   Status commit(ObjectRun& object, const PartResult& result, store::ObjectWriter& writer,
                 ErrorsFile& errors);
   Status remove_stale_errors(const std::string& output_key);
-  void remember_commit(const ObjectRun& object);
+  void remember_commit(const ObjectRun& object, const PartResult& result,
+                       const store::ObjectWriter& writer);
   void fail_object(size_t index, const Error& error, uint64_t refused = 0);
   void tell(const ObjectReport& object) const;
   uint64_t refused_in(const ObjectRun& object, const Error& error) const;
@@ -80,6 +85,7 @@ class JobRun {
   handler::InferenceHandler& handler_;
   WorkArea& area_;
   Counters& counters_;
+  ObjectStates& states_;
   const CancelToken cancel_;
   InFlight in_flight_;
   PartQueue parts_;

@@ -1,13 +1,32 @@
 // One thread calls the sink, so that a sink needs no lock.
 #include "transform/progress.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
 
 namespace millrace::transform {
 
-ProgressTicker::ProgressTicker(const Counters& counters, const TransformJob& job,
-                               const ProgressSink& sink)
-    : counters_(counters), sink_(sink), objects_total_(job.objects.size()) {
+void RateMeter::add(double seconds, double count) {
+  // The last sample moves until it is a second after the one before.
+  const bool moves = samples_.size() > 1 && seconds - samples_[samples_.size() - 2].first < 1;
+  if (moves) samples_.pop_back();
+  samples_.emplace_back(seconds, count);
+  while (samples_.size() > 2 && samples_[1].first <= seconds - limits::kProgressRateSeconds) {
+    samples_.pop_front();
+  }
+}
+
+double RateMeter::per_s() const {
+  if (samples_.empty()) return 0;
+  const auto [seconds, count] = samples_.front();
+  const double passed = samples_.back().first - seconds;
+  return passed > 0 ? (samples_.back().second - count) / passed : 0;
+}
+
+ProgressTicker::ProgressTicker(const Counters& counters, const ObjectStates& states,
+                               const TransformJob& job, const ProgressSink& sink)
+    : counters_(counters), states_(states), job_(job), sink_(sink) {
   for (const PlannedObject& object : job.objects) bytes_total_ += object.input.size;
   if (sink_) thread_ = std::thread([this] { tick(); });
 }
@@ -26,19 +45,39 @@ double ProgressTicker::seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
-void ProgressTicker::show() const {
+void ProgressTicker::add_objects(Progress* progress) const {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const ObjectState state = states_.get(i);
+    if (state == ObjectState::kKept) ++progress->objects_kept;
+    if (state != ObjectState::kRunning) continue;
+    ++progress->objects_running;
+    if (progress->running.size() < limits::kProgressObjectsNamed) {
+      progress->running.push_back(job_.objects[i].input.key);
+    }
+  }
+}
+
+void ProgressTicker::show() {
   Progress progress;
   progress.objects_done = counters_.objects_done;
   progress.objects_failed = counters_.objects_failed;
-  progress.objects_total = objects_total_;
+  progress.objects_total = job_.objects.size();
+  add_objects(&progress);
   progress.records_done = counters_.records_done;
   progress.records_failed = counters_.records_failed;
   // Read before the figure that it vouches for: what is found later only adds to it.
-  progress.records_total_exact = counters_.objects_counted == objects_total_;
+  progress.records_total_exact = counters_.objects_counted == job_.objects.size();
   progress.records_total = counters_.records_found;
   progress.bytes_done = counters_.bytes_done;
   progress.bytes_total = bytes_total_;
   progress.seconds = seconds();
+  const auto now_done = [&](uint64_t done, uint64_t earlier) {
+    return static_cast<double>(done - std::min(done, earlier));
+  };
+  records_.add(progress.seconds, now_done(progress.records_done, counters_.records_found_done));
+  bytes_.add(progress.seconds, now_done(progress.bytes_done, counters_.bytes_found_done));
+  progress.records_per_s = records_.per_s();
+  progress.bytes_per_s = bytes_.per_s();
   sink_(progress);
 }
 

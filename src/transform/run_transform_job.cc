@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "transform/existing_outputs.h"
 #include "transform/job_run.h"
 #include "transform/parquet_object.h"
 #include "transform/refusals.h"
@@ -47,64 +48,6 @@ Status refuse_outputs_over_inputs(const TransformJob& job, const store::ObjectSt
   return {};
 }
 
-// Outputs that this very job committed, or may have, in an earlier run under these settings.
-bool is_ours(const JournalState& earlier, const TransformJob& job, const std::string& key) {
-  const auto found = earlier.committing.find(key);
-  return found != earlier.committing.end() && found->second == job.settings_digest;
-}
-
-Error exists_already(const store::ObjectStore& output, const std::string& key) {
-  return already_exists("the output " + output.describe(key) +
-                        " exists already; nothing was started");
-}
-
-std::string common_prefix(const std::vector<std::string_view>& sorted) {
-  const std::string_view first = sorted.front();
-  const std::string_view last = sorted.back();
-  const auto differ = std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first;
-  return std::string(first.begin(), differ);
-}
-
-Status stat_outputs(const std::vector<std::string_view>& keys, store::ObjectStore& output) {
-  for (std::string_view key : keys) {
-    const Result<store::ObjectInfo> found = output.stat(key);
-    if (found) return fail(exists_already(output, std::string(key)));
-    // A key that the store cannot hold fails its own object, later.
-    const Code code = found.error().code;
-    if (code != Code::kNotFound && code != Code::kBadInput) {
-      return fail(Error(found.error()).within("look for existing outputs"));
-    }
-  }
-  return {};
-}
-
-Status list_outputs(const std::vector<std::string_view>& keys, store::ObjectStore& output) {
-  auto visit = [&](const store::ObjectInfo& found) -> Status {
-    if (!std::binary_search(keys.begin(), keys.end(), std::string_view(found.key))) return {};
-    return fail(exists_already(output, found.key));
-  };
-  Status status = output.list(common_prefix(keys), visit);
-  // No folder yet, so nothing in it.
-  if (status || status.error().code == Code::kNotFound) return {};
-  if (status.error().code == Code::kAlreadyExists) return status;
-  return fail(std::move(status).error().within("look for existing outputs"));
-}
-
-Status refuse_existing_outputs(const TransformJob& job, store::ObjectStore& output,
-                               const JournalState& earlier) {
-  if (job.overwrite) return {};
-  std::vector<std::string> all;
-  for (const std::string& key : output_keys(job)) {
-    if (is_ours(earlier, job, key)) continue;
-    for (std::string& written : keys_with(job, key)) all.push_back(std::move(written));
-  }
-  if (all.empty()) return {};
-  std::vector<std::string_view> keys(all.begin(), all.end());
-  std::sort(keys.begin(), keys.end());
-  return keys.size() <= limits::kStatOutputsMax ? stat_outputs(keys, output)
-                                                : list_outputs(keys, output);
-}
-
 }  // namespace
 
 Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
@@ -118,7 +61,8 @@ Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
   // The job is ours alone, and nothing of an earlier run is left half done.
   MR_ASSIGN(const auto area, WorkArea::open(work_area));
   MR_TRY(area->clean_up(output));
-  if (Status free = refuse_existing_outputs(job, output, area->earlier()); !free) {
+  const std::string& identity = handler.traits().identity;
+  if (Status free = settle_existing_outputs(&job, output, area->earlier(), identity); !free) {
     if (area->is_new()) MR_TRY(area->remove());
     return fail(std::move(free).error());
   }
@@ -128,10 +72,11 @@ Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
 
   // From here on nothing but an object's own failure stands between it and its output.
   Counters counters;
+  ObjectStates states(job.objects.size());
   JobReport report;
   {
-    const ProgressTicker ticker(counters, job, progress);
-    report = JobRun(job, input, output, handler, *area, counters, cancel).run();
+    const ProgressTicker ticker(counters, states, job, progress);
+    report = JobRun(job, input, output, handler, *area, counters, states, cancel).run();
     report.seconds = ticker.seconds();
     report.started = job.started;
   }

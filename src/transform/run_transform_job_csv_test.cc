@@ -17,7 +17,7 @@ class CsvJob : public JobTest {
     job_.format.join_source = record::JoinSource::kInput;
     job_.text_column = "text";
     job_.result_prefix = "predicted_";
-    job_.overwrite = true;
+    job_.if_exists = IfExists::kOverwrite;
     handler_.traits_.result_columns = {"predicted_label", "predicted_score"};
   }
 

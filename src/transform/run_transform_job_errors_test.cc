@@ -315,7 +315,7 @@ TEST_F(JobErrors, AResumedJobEndsWithTheSameErrorsFile) {
 
 TEST_F(JobErrors, AnErrorsFileOfAnEarlierResultDoesNotStayBesideANewOne) {
   input_.put("a", "fine\n");
-  job_.overwrite = true;
+  job_.if_exists = IfExists::kOverwrite;
   output_.put("out/a.out", "old");
   output_.put("out/a.out.errors.jsonl", "old");
   EXPECT_EQ(outputs(), (std::map<std::string, std::string>{{"out/a.out", "<fine>\n"}}));

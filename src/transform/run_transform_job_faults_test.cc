@@ -126,7 +126,7 @@ TEST_F(JobFaults, AnExistingOutputRefusesTheJobBeforeAnythingIsDone) {
     EXPECT_TRUE(handler_.requests().empty());
     EXPECT_FALSE(std::filesystem::exists(area()));
   }
-  job_.overwrite = true;
+  job_.if_exists = IfExists::kOverwrite;
   EXPECT_EQ(outputs().at("out/c.out"), answered(inputs_.at("c")));
 }
 

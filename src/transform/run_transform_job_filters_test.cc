@@ -15,7 +15,7 @@ using testing::JobTest;
 
 class FilterJob : public JobTest {
  protected:
-  FilterJob() { job_.overwrite = true; }
+  FilterJob() { job_.if_exists = IfExists::kOverwrite; }
 
   void filters(const char* input, const char* output,
                JsonPathMode mode = JsonPathMode::kSageMaker) {

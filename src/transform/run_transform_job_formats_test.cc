@@ -83,7 +83,7 @@ TEST_F(Formats, FramesAreSentUnderMultiRecordAndNotUnderSingleRecord) {
     job_.format.split_type = type;
     job_.format.assemble_with = AssembleWith::kNone;
     job_.format.max_payload_bytes = 48;
-    job_.overwrite = true;
+    job_.if_exists = IfExists::kOverwrite;
     input_.put("a", frame("one") + frame("two") + frame("three") + frame(std::string(30, 'x')));
     const size_t seen = bodies().size();
     job_.format.batch_strategy = BatchStrategy::kMultiRecord;
@@ -112,7 +112,7 @@ TEST_F(Formats, FramedObjectsGiveTheSameOutputWhateverTheParts) {
   }
   input_.put("a", frames);
   job_.format.split_type = SplitType::kTfRecord;
-  job_.overwrite = true;
+  job_.if_exists = IfExists::kOverwrite;
   for (const uint64_t part_bytes : {1U, 100U, 1000U, 1000000U}) {
     job_.part_bytes = part_bytes;
     EXPECT_EQ(only_output(), expected) << part_bytes;
@@ -125,7 +125,7 @@ TEST_F(Formats, ADamagedFrameIsNamedWithItsNumberAndByteInWhateverPart) {
   frames[12 * 25 + 12] ^= 1;
   input_.put("a", frames);
   job_.format.split_type = SplitType::kTfRecord;
-  job_.overwrite = true;
+  job_.if_exists = IfExists::kOverwrite;
   for (const uint64_t part_bytes : {50U, 100000U}) {
     job_.part_bytes = part_bytes;
     EXPECT_EQ(only_error(),

@@ -36,7 +36,7 @@ TEST_F(MergeTest, OneObjectHoldsAllResultsInKeyOrder) {
 TEST_F(MergeTest, PartSizesDoNotShow) {
   for (const uint64_t part_bytes : {1U, 17U, 1000000U}) {
     job_.part_bytes = part_bytes;
-    job_.overwrite = true;
+    job_.if_exists = IfExists::kOverwrite;
     EXPECT_EQ(outputs().at("out/all.txt"), expected_) << part_bytes;
   }
 }

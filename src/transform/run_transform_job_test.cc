@@ -20,7 +20,7 @@ class RunTransformJob : public JobTest {
  protected:
   // The outputs and what the handler was sent must not depend on how the work is cut.
   void expect_same_bytes_however_cut() {
-    job_.overwrite = true;
+    job_.if_exists = IfExists::kOverwrite;
     job_.part_bytes = 1 << 20;
     job_.feeders = 1;
     const auto expected = outputs();
@@ -90,7 +90,7 @@ TEST_F(RunTransformJob, SingleRecordAndMultiRecordAgreeUnderAssembleWithLine) {
   input_.put("a.txt", lines("a", 60));
   const auto multi = outputs();
   job_.format.batch_strategy = BatchStrategy::kSingleRecord;
-  job_.overwrite = true;
+  job_.if_exists = IfExists::kOverwrite;
   EXPECT_EQ(outputs(), multi);
 }
 
@@ -98,7 +98,7 @@ TEST_F(RunTransformJob, AContainerSeesTheSameRequestsWhateverThePartSize) {
   input_.put("a.txt", lines("a", 80));
   job_.format.max_payload_bytes = 64;
   job_.max_concurrent_transforms = 3;
-  job_.overwrite = true;
+  job_.if_exists = IfExists::kOverwrite;
   std::vector<std::string> expected;
   std::map<std::string, std::string> expected_outputs;
   for (uint64_t part_bytes : {100000U, 1U, 65U, 200U}) {
@@ -166,7 +166,7 @@ TEST_F(RunTransformJob, AJoinNeedsAReplyForEachRecord) {
             "{\"SageMakerOutput\":{},\"a\":1}\n{\"SageMakerOutput\":{},\"a\":2}\n");
 
   handler.between_replies = " ";
-  job_.overwrite = true;
+  job_.if_exists = IfExists::kOverwrite;
   report = run(handler);
   ASSERT_TRUE(report);
   EXPECT_EQ(report->status, Status::kFailed);

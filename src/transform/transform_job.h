@@ -23,6 +23,10 @@ namespace millrace::transform {
 struct PlannedObject {
   store::ObjectInfo input;
   std::string output_key;
+  // Found before the job begins (existing_outputs.h): the output is there already and is what the
+  // job would write; an errors file of an earlier result lies beside where it will be.
+  bool kept = false;
+  bool stale_errors = false;
 };
 
 // What becomes of results on their way into output objects.
@@ -52,16 +56,29 @@ struct RecordErrorRules {
   }
 };
 
+// What to do with outputs that exist: refuse the job (the CLI's default), replace them (the API's),
+// keep those that are what the job would write and refuse it for any other, or replace the others.
+enum class IfExists { kFail, kOverwrite, kSkip, kUpdate };
+
+// What has become of an object so far.
+enum class ObjectState : uint8_t { kWaiting, kRunning, kCompleted, kKept, kFailed, kStopped };
+
 struct ObjectReport {
   std::string input;   // as the store describes it
   std::string output;  // likewise; empty: not written
   uint64_t records = 0;
   uint64_t failed_records = 0;  // of them, in a committed output
+  ObjectState state = ObjectState::kWaiting;
   uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;  // of the output, before it is compressed; 0 where results are merged
   double seconds = 0;
+  handler::InvokeCounts counts;
   // Empty: committed. "object: record 7 (byte 812): cause"; how records are named: part.h.
   std::string error;
   Code error_code = Code::kInternal;  // of `error`
+
+  // The output was there already; what is in it was not counted.
+  bool kept() const { return state == ObjectState::kKept; }
 };
 
 struct TransformJob {
@@ -79,8 +96,8 @@ struct TransformJob {
   std::string started;
   std::string kms_key_id;  // for outputs in S3; "": none
   RecordErrorRules record_errors;
-  bool overwrite = false;  // outputs that exist: replace (the API) or fail before work starts (CLI)
-  int feeders = 2;         // parts that are worked on at one time
+  IfExists if_exists = IfExists::kFail;
+  int feeders = 2;  // parts that are worked on at one time
   std::vector<PlannedObject> objects;
   // Told of each object that is done with, or failed; by several threads, one at a time.
   std::function<void(const ObjectReport&)> object_done;
@@ -89,6 +106,11 @@ struct TransformJob {
   // Hash over everything that decides the bytes of a result (format, text column, environment,
   // model identity): names staged parts, and tells a changed job from the same one.
   std::string settings_digest;
+  std::string model_digest;
+
+  bool may_replace() const {
+    return if_exists == IfExists::kOverwrite || if_exists == IfExists::kUpdate;
+  }
 };
 
 struct JobReport {
@@ -97,6 +119,7 @@ struct JobReport {
   std::string started;  // as TransformJob has it
   uint64_t records = 0;
   uint64_t failed_objects = 0;
+  uint64_t kept_objects = 0;    // whose outputs were there already
   uint64_t failed_records = 0;  // records that were refused, also those that failed their object
   // Of `records`, those that an earlier run of the job had done: nothing was computed again.
   uint64_t resumed_records = 0;
@@ -106,13 +129,18 @@ struct JobReport {
 
 // What is known at one moment; handed to the progress sink every few hundred milliseconds.
 struct Progress {
-  uint64_t objects_done = 0, objects_failed = 0, objects_total = 0;
+  uint64_t objects_done = 0, objects_failed = 0, objects_total = 0;  // done: kept ones too
+  uint64_t objects_kept = 0;
+  uint64_t objects_running = 0;
+  std::vector<std::string> running;  // some of these, by key
   uint64_t records_done = 0;
   uint64_t records_failed = 0;               // of them: refused, and costing only themselves
   uint64_t records_total = 0;                // as far as scanned
   bool records_total_exact = false;          // false: "at least"
   uint64_t bytes_done = 0, bytes_total = 0;  // of input; for the ETA
   double seconds = 0;
+  // Over the last minute; what an earlier run had done does not count.
+  double records_per_s = 0, bytes_per_s = 0;
 };
 using ProgressSink = std::function<void(const Progress&)>;
 

@@ -83,7 +83,9 @@ class MemoryStore : public store::ObjectStore {
     std::lock_guard lock(mutex_);
     const auto found = objects_.find(std::string(key));
     if (found == objects_.end()) return fail(not_found("stat " + describe(key) + ": not found"));
-    return info(found->first, found->second);
+    store::ObjectInfo object = info(found->first, found->second);
+    object.metadata = found->second.metadata;
+    return object;
   }
 
   Result<std::unique_ptr<store::ObjectReader>> open(const store::ObjectInfo& object,
@@ -133,6 +135,7 @@ class MemoryStore : public store::ObjectStore {
   struct Object {
     std::string bytes;
     std::string etag;
+    std::map<std::string, std::string> metadata = {};
   };
 
   class Reader final : public store::ObjectReader {
@@ -176,6 +179,7 @@ class MemoryStore : public store::ObjectStore {
       store_.put(key_, bytes_);
       {
         std::lock_guard lock(store_.mutex_);
+        store_.objects_[key_].metadata = options_.metadata;
         store_.uploads_.erase(id_);
       }
       end();
@@ -205,7 +209,7 @@ class MemoryStore : public store::ObjectStore {
   }
 
   static store::ObjectInfo info(const std::string& key, const Object& object) {
-    return {key, object.bytes.size(), object.etag, ""};
+    return {key, object.bytes.size(), object.etag, "", {}};
   }
 
   const std::string bucket_;

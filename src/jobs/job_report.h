@@ -1,0 +1,22 @@
+// The report of a job for machines: what became of it and of each object, as JSON.
+#pragma once
+
+#include <filesystem>
+
+#include "base/result.h"
+#include "jobs/run_transform.h"
+
+namespace millrace::jobs {
+
+// "Completed", "Failed", "Stopped".
+const char* status_name(transform::JobReport::Status status);
+// "Waiting", "Running", "Completed", "Kept", "Failed", "Stopped".
+const char* state_name(transform::ObjectState state);
+
+// The report can be written there: said before a job of hours starts.
+Status check_report_file(const std::filesystem::path& file);
+
+// One JSON object; "objects" has a line for each. The file is replaced as a whole.
+Status write_job_report(const std::filesystem::path& file, const TransformOutcome& outcome);
+
+}  // namespace millrace::jobs
