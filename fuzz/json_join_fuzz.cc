@@ -1,4 +1,4 @@
-// JSON joins: simdjson's fast reading and the strict validator accept the same texts; what a join
+// JSON joins: the fast writer and the strict validator accept the same texts; what a join
 // writes is JSON, and joining it again with the same result changes nothing. A zero byte parts
 // record and result.
 #include <cstddef>

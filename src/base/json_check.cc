@@ -38,13 +38,6 @@ int hex4(std::string_view text) {
   return value;
 }
 
-// Length of the escape that begins with a backslash, 0 where it is none.
-size_t escape_length(std::string_view text) {
-  if (text.size() < 2) return 0;
-  if (text[1] == 'u') return hex4(text.substr(2)) < 0 ? 0 : 6;
-  return std::string_view("\"\\/bfnrt").find(text[1]) == std::string_view::npos ? 0 : 2;
-}
-
 // Length of the UTF-8 sequence that begins with a byte >= 0x80, 0 where it is none.
 size_t utf8_length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
@@ -197,7 +190,7 @@ class Checker {
       if (c < 0x20) {
         return set_fault(fmt::format("control character 0x{:02X} in a string, not escaped", c));
       }
-      if (c == '\\') length = escape_length(text_.substr(at_));
+      if (c == '\\') length = json_escape_length(text_.substr(at_));
       if (c >= 0x80) length = utf8_length(text_.substr(at_));
       if (length == 0) {
         return set_fault(c == '\\' ? std::string("unknown escape in a string")
@@ -257,10 +250,16 @@ size_t scan_json_number(std::string_view text) {
   return at;
 }
 
+size_t json_escape_length(std::string_view text) {
+  if (text.size() < 2) return 0;
+  if (text[1] == 'u') return hex4(text.substr(2)) < 0 ? 0 : 6;
+  return std::string_view("\"\\/bfnrt").find(text[1]) == std::string_view::npos ? 0 : 2;
+}
+
 bool json_escapes_valid(std::string_view inside) {
   size_t at = inside.find('\\');
   while (at != std::string_view::npos) {
-    const size_t length = escape_length(inside.substr(at));
+    const size_t length = json_escape_length(inside.substr(at));
     if (length == 0) return false;
     at = inside.find('\\', at + length);
   }

@@ -1,6 +1,6 @@
 // A strict JSON validator that says where and why a text is not one JSON document. It is the slow
-// twin of simdjson: simdjson decides fast on the data path, this one finds the words for the user,
-// and tests compare the two. Iterative, so that no nesting can exhaust the stack.
+// twin of what reads JSON fast on the data path: that decides, this one finds the words for the
+// user, and tests compare the two. Iterative, so that no nesting can exhaust the stack.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,10 @@ Error json_fault_error(const JsonFault& fault);
 
 // Length of the JSON number that `text` begins with; 0 where it begins with none.
 size_t scan_json_number(std::string_view text);
+
+// Length of the escape that `text` begins with (its first character is a backslash); 0 where JSON
+// has no such escape.
+size_t json_escape_length(std::string_view text);
 
 // Is every backslash between a string's quotes the begin of an escape that JSON knows?
 bool json_escapes_valid(std::string_view inside);

@@ -35,7 +35,7 @@ class JsonJoiner {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;  // simdjson's parser and padded buffers, reused; one per thread
+  std::unique_ptr<Impl> impl_;  // buffers, reused; one per thread
 };
 
 // `text` as JSON writes it, in quotes. Bytes that are not UTF-8 stay as they are.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -238,6 +240,100 @@ class RandomJson {
 
   std::mt19937& random_;
 };
+
+// What the joiner writes, the slow and obvious way: of valid JSON.
+class SlowCanonical {
+ public:
+  explicit SlowCanonical(std::string_view text) : text_(text) {}
+
+  std::string value() {
+    const char c = next();
+    if (c == '{') return object();
+    if (c == '[') return array();
+    const size_t begin = at_;
+    if (c == '"') {
+      string();
+    } else {
+      while (at_ < text_.size() && !std::strchr(",]} \t\r\n", text_[at_])) ++at_;
+    }
+    return std::string(text_.substr(begin, at_ - begin));
+  }
+
+ private:
+  char next() {
+    while (std::strchr(" \t\r\n", text_[at_])) ++at_;
+    return text_[at_];
+  }
+
+  std::string_view string() {
+    const size_t begin = ++at_;
+    while (text_[at_] != '"') at_ += text_[at_] == '\\' ? 2 : 1;
+    return text_.substr(begin, at_++ - begin);
+  }
+
+  std::string array() {
+    std::string out;
+    for (++at_; next() != ']'; at_ += next() == ',' ? 1 : 0) {
+      if (!out.empty()) out += ',';
+      out += value();
+    }
+    ++at_;
+    return "[" + out + "]";
+  }
+
+  std::string object() {
+    std::map<std::string, std::string> members;  // by decoded key; the last one stays
+    for (++at_; next() != '}'; at_ += next() == ',' ? 1 : 0) {
+      const std::string_view key = string();
+      std::string decoded;
+      append_json_unescaped(key, &decoded);
+      next();
+      ++at_;  // the colon
+      members[decoded] = "\"" + std::string(key) + "\":" + value();
+    }
+    ++at_;
+    std::string out;
+    for (const auto& [key, member] : members) out += (out.empty() ? "" : ",") + member;
+    return "{" + out + "}";
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
+TEST(JsonJoiner, WritesTheBytesOfASlowTwin) {
+  std::mt19937 random(19);
+  RandomJson make(random);
+  JsonJoiner joiner;
+  std::string out = "kept ";
+  for (int round = 0; round < 20000; ++round) {
+    const std::string document = round % 2 == 0 ? make.object(0) : make.value(0);
+    const size_t before = out.size();
+    ASSERT_TRUE(joiner.canonicalize(document, &out)) << document;
+    ASSERT_EQ(out.substr(before), SlowCanonical(document).value()) << document;
+  }
+  EXPECT_TRUE(out.starts_with("kept "));
+}
+
+// Keys that share their first eight bytes, end within them or hold zeros.
+TEST(JsonJoiner, SortsKeysThatBeginAlike) {
+  std::mt19937 random(23);
+  const std::vector<std::string> names = {
+      "",         "a", "ab",      "abcdefg",      "abcdefgh", "abcdefghi", "abcdefghij", "\\u0000",
+      "a\\u0000", "é", "\\u00e9", "zzzzzzzzzzzz", "abcdefgi", "ABCDEFGH",  "abcdefgh\\n"};
+  JsonJoiner joiner;
+  for (int round = 0; round < 2000; ++round) {
+    std::string document = "{";
+    for (int i = 0; i < 6; ++i) {
+      const std::string& name = names[random() % names.size()];
+      document += (i > 0 ? ",\"" : "\"") + name + "\":" + std::to_string(i);
+    }
+    document += "}";
+    std::string out;
+    ASSERT_TRUE(joiner.canonicalize(document, &out)) << document;
+    ASSERT_EQ(out, SlowCanonical(document).value()) << document;
+  }
+}
 
 TEST(JsonJoiner, MeansWhatNlohmannMeans) {
   std::mt19937 random(13);
