@@ -83,6 +83,13 @@ size_t take_body(char* data, size_t, size_t size, void* user) {
 
 size_t give_body(char* data, size_t, size_t room, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
+  if (transfer.request->source) {
+    const Result<size_t> given = transfer.request->source({data, room});
+    if (given) transfer.sent_bytes += *given;
+    if (given) return *given;
+    transfer.stopped = fail(given.error());
+    return CURL_READFUNC_ABORT;
+  }
   const std::string_view rest = transfer.request->body.substr(transfer.sent_bytes);
   const size_t size = std::min(room, rest.size());
   std::copy_n(rest.data(), size, data);
@@ -93,7 +100,9 @@ size_t give_body(char* data, size_t, size_t room, void* user) {
 // curl sends a body again where a kept connection turned out to be closed.
 int seek_body(void* user, curl_off_t offset, int origin) {
   auto& transfer = *static_cast<Transfer*>(user);
-  if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
+  const bool is_there = transfer.request->source && offset == 0 && transfer.sent_bytes == 0;
+  if (is_there) return CURL_SEEKFUNC_OK;
+  if (transfer.request->source || origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
   transfer.sent_bytes = static_cast<size_t>(offset);
   return CURL_SEEKFUNC_OK;
 }

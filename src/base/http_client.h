@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ struct HttpRequest {
   std::string url;  // sent as it stands: dot segments and repeated slashes are kept
   std::vector<HeaderField> headers;
   std::string_view body;  // outlives the call
+  // Set: gives the body of a chunked request as it is sent, 0 at its end, instead of `body`. Its
+  // error ends the request. Such a request is never sent again by itself.
+  std::function<Result<size_t>(std::span<char>)> source;
   std::chrono::milliseconds connect_timeout{limits::kHttpConnectTimeoutMs};
   std::chrono::milliseconds idle_timeout{limits::kHttpIdleTimeoutMs};  // without a byte
   std::chrono::milliseconds timeout{0};                                // for all of it; 0: none

@@ -22,6 +22,12 @@ struct Invocation {
   std::promise<Result<InvokeReply>> reply;
 };
 
+// What a store could not do is not mended by asking the model again.
+Error fatal(Error error) {
+  if (error.code == Code::kUnavailable) error.code = Code::kInternal;
+  return error;
+}
+
 class HttpHandler final : public InferenceHandler {
  public:
   HttpHandler(HttpHandlerOptions options, std::unique_ptr<HttpClient> client,
@@ -30,6 +36,7 @@ class HttpHandler final : public InferenceHandler {
 
   const HandlerTraits& traits() const override { return traits_; }
   std::future<Result<InvokeReply>> invoke(InvokeRequest request) override;
+  Status stream(const StreamRequest& request) override;
   std::optional<steady_clock::time_point> first_inference() const override;
 
  private:
@@ -37,7 +44,7 @@ class HttpHandler final : public InferenceHandler {
   std::optional<Invocation> next();
   void start_worker();  // REQUIRES: mutex_ is held
   Result<InvokeReply> answer(const InvokeRequest& request);
-  HttpRequest http_request(const InvokeRequest& request) const;
+  HttpRequest http_request(std::vector<HeaderField> headers) const;
 
   const HttpHandlerOptions options_;
   const std::string url_;
@@ -67,6 +74,7 @@ HttpHandler::HttpHandler(HttpHandlerOptions options, std::unique_ptr<HttpClient>
   traits_.batch_strategy = parameters.batch_strategy;
   workers_max_ =
       options_.max_concurrent_transforms.value_or(parameters.max_concurrent_transforms.value_or(1));
+  traits_.streams = options_.chunked;
   retrying_.policy.attempts = 1 + options_.invocation_retries;
 }
 
@@ -125,12 +133,11 @@ std::optional<Invocation> HttpHandler::next() {
   return invocation;
 }
 
-HttpRequest HttpHandler::http_request(const InvokeRequest& request) const {
+HttpRequest HttpHandler::http_request(std::vector<HeaderField> headers) const {
   HttpRequest http;
   http.method = "POST";
   http.url = url_;
-  http.headers = invocation_headers(request);
-  http.body = request.body;
+  http.headers = std::move(headers);
   http.timeout = options_.invocation_timeout;
   http.idle_timeout = options_.invocation_timeout;  // a model may think as long as that
   http.reply_bytes_max = limits::kReplyBytesMax;
@@ -141,7 +148,9 @@ HttpRequest HttpHandler::http_request(const InvokeRequest& request) const {
 }
 
 Result<InvokeReply> HttpHandler::answer(const InvokeRequest& request) {
-  const HttpRequest http = http_request(request);
+  HttpRequest http =
+      http_request(invocation_headers(request.content_type, request.accept, request.object_name));
+  http.body = request.body;
   auto reply = retry(retrying_, request.cancel, [&]() -> Result<InvokeReply> {
     auto sent = client_->send(http, request.cancel);
     if (sent) return read_invocation_reply(std::move(*sent));
@@ -152,6 +161,40 @@ Result<InvokeReply> HttpHandler::answer(const InvokeRequest& request) {
   // Only a 4xx says something about the records.
   if (!reply && reply.error().code == Code::kUnavailable) reply.error().code = Code::kInternal;
   return reply;
+}
+
+// The time that an answer may take is here that between two bytes: a stream may be endless.
+Status HttpHandler::stream(const StreamRequest& request) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!first_) first_ = steady_clock::now();
+  }
+  HttpRequest http =
+      http_request(invocation_headers(request.content_type, request.accept, request.object_name));
+  http.timeout = std::chrono::milliseconds(0);
+  http.fresh_connection = true;  // one that was closed meanwhile would take a part of the body
+  Status ours;                   // why one of the request's functions failed
+  const auto noted = [&](auto result) {
+    if (!result) ours = fail(result.error());
+    return result;
+  };
+  http.source = [&](std::span<char> buffer) { return noted(request.read(buffer)); };
+  http.sink = [&](std::string_view bytes) { return noted(request.write(bytes)); };
+  Status sent = retry(retrying_, request.cancel, [&]() -> Status {
+    MR_TRY(request.begin());
+    auto reply = client_->send(http, request.cancel);
+    if (!ours) return fail(fatal(ours.error()));
+    if (reply) {
+      MR_TRY(read_invocation_reply(std::move(*reply)));
+      return {};
+    }
+    if (reply.error().code == Code::kCancelled) return fail(std::move(reply).error());
+    MR_TRY(options_.endpoint.alive());
+    return fail(std::move(reply).error().within("Unable to get response from algorithm"));
+  });
+  // Only a 4xx says something about the records.
+  if (!sent && sent.error().code == Code::kUnavailable) sent.error().code = Code::kInternal;
+  return sent;
 }
 
 }  // namespace

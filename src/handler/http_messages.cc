@@ -43,15 +43,16 @@ std::optional<record::BatchStrategy> read_strategy(const nlohmann::json& object,
 
 }  // namespace
 
-std::vector<HeaderField> invocation_headers(const InvokeRequest& request) {
+std::vector<HeaderField> invocation_headers(const std::string& content_type,
+                                            const std::string& accept,
+                                            const std::string& object_name) {
   std::vector<HeaderField> headers;
-  if (!request.content_type.empty()) headers.emplace_back("Content-Type", request.content_type);
-  if (!request.accept.empty()) headers.emplace_back("Accept", request.accept);
-  const std::string& name = request.object_name;
-  if (std::none_of(name.begin(), name.end(), is_control)) {
-    headers.emplace_back("X-Amzn-Sagemaker-Input-Object", name);
+  if (!content_type.empty()) headers.emplace_back("Content-Type", content_type);
+  if (!accept.empty()) headers.emplace_back("Accept", accept);
+  if (std::none_of(object_name.begin(), object_name.end(), is_control)) {
+    headers.emplace_back("X-Amzn-Sagemaker-Input-Object", object_name);
   }
-  headers.emplace_back("X-Amzn-Sagemaker-Input-Object-Base64", base64(name));
+  headers.emplace_back("X-Amzn-Sagemaker-Input-Object-Base64", base64(object_name));
   return headers;
 }
 

@@ -14,7 +14,9 @@ namespace millrace::handler {
 
 // Content-Type and Accept where they are given, and the object's name in plain and in Base64, as
 // SageMaker sends them. A name that no header can carry (control characters) goes in Base64 only.
-std::vector<HeaderField> invocation_headers(const InvokeRequest& request);
+std::vector<HeaderField> invocation_headers(const std::string& content_type,
+                                            const std::string& accept,
+                                            const std::string& object_name);
 
 // 2xx is the model's answer, also an empty one. 4xx is bad_input: the model refuses the records.
 // Other statuses are unavailable, which the caller may try again. Messages have SageMaker's words

@@ -15,4 +15,8 @@ InvokeCounts& InvokeCounts::operator+=(const InvokeCounts& other) {
   return *this;
 }
 
+Status InferenceHandler::stream(const StreamRequest&) {
+  return fail(internal_error("this model takes no streams"));
+}
+
 }  // namespace millrace::handler

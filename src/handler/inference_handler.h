@@ -7,9 +7,12 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/cancel.h"
@@ -83,12 +86,27 @@ struct HandlerTraits {
   // Each record is answered alone, whatever stands beside it: mini-batches may then be cut anywhere
   // (an unlimited payload needs no unlimited request) and line ends do not matter.
   bool reads_records_alone = false;
+  // stream() is there.
+  bool streams = false;
   // Names of the columns that a text/csv reply has; empty: not known.
   std::vector<std::string> result_columns;
   ResultShape result_shape = ResultShape::kUnknown;
   // Model digest, precision, kernel revision and result-shaping settings: part of every staged
   // part's name. Empty: results may not be reused across runs.
   std::string identity;
+};
+
+// A request that is never whole in memory: its body is read while it is sent, and the reply is
+// written as it comes.
+struct StreamRequest {
+  std::string content_type;
+  std::string accept;
+  std::string object_name;
+  // Before each attempt: the body begins again. Its error ends the request.
+  std::function<Status()> begin;
+  std::function<Result<size_t>(std::span<char>)> read;  // 0: the end
+  std::function<Status(std::string_view)> write;  // only of a reply that is the model's answer
+  CancelToken cancel;
 };
 
 class InferenceHandler {
@@ -101,6 +119,10 @@ class InferenceHandler {
   // bad_input (the request as a whole is refused), unavailable, cancelled or internal.
   // Thread-safe.
   virtual std::future<Result<InvokeReply>> invoke(InvokeRequest request) = 0;
+
+  // Answers a request without end; returns when the reply is written. Errors as invoke()'s, and
+  // those of the request's functions. REQUIRES: traits().streams. Thread-safe.
+  virtual Status stream(const StreamRequest& request);
 
   // When the model began to compute its first record; nullopt before, or where it cannot be known.
   virtual std::optional<std::chrono::steady_clock::time_point> first_inference() const {

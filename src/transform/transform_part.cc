@@ -8,6 +8,7 @@
 #include "transform/record_stream.h"
 #include "transform/reply_queue.h"
 #include "transform/request_stream.h"
+#include "transform/stream_part.h"
 
 namespace millrace::transform {
 namespace {
@@ -57,6 +58,7 @@ Status check_records(const Part& part, uint64_t records) {
 
 Result<PartResult> transform_part(const PartContext& context, const Part& part,
                                   const PartOutput& out) {
+  if (is_streamed(context.job, context.handler.traits())) return stream_part(context, part, out);
   MR_ASSIGN(RecordStream records, open_records(context, part));
   MR_ASSIGN(const CsvColumns columns, take_columns(context, part, records));
 
