@@ -57,7 +57,7 @@ TEST_F(ExistingOutputs, ThatMatchAreNotDoneAgain) {
 TEST_F(ExistingOutputs, OfAnotherModelAreAllDoneAgainAndNeverSkipped) {
   handler_.traits_.identity = "fake v2";
   job_.if_exists = IfExists::kSkip;
-  EXPECT_NE(expect_refused().find("made with another identity"), std::string::npos);
+  EXPECT_NE(expect_refused().find("in another precision or by another version"), std::string::npos);
   job_.if_exists = IfExists::kUpdate;
   expect_done(100, 0);
   expect_done(0, 100);
@@ -72,7 +72,7 @@ TEST_F(ExistingOutputs, NewAndChangedInputsAreDoneAlone) {
   job_.if_exists = IfExists::kSkip;
   expect_done(3, 100);
   input_.put(key(7), "changed\n");
-  EXPECT_NE(expect_refused().find("made with another input"), std::string::npos);
+  EXPECT_NE(expect_refused().find("its input has changed"), std::string::npos);
   job_.if_exists = IfExists::kUpdate;
   expect_done(1, 102);
   EXPECT_EQ(output_.get("out/" + key(7) + ".out"), "<changed>\n");
@@ -81,7 +81,7 @@ TEST_F(ExistingOutputs, NewAndChangedInputsAreDoneAlone) {
 TEST_F(ExistingOutputs, ThatSomebodyElseWroteAreNotKept) {
   output_.put("out/" + key(3) + ".out", "theirs");
   job_.if_exists = IfExists::kSkip;
-  EXPECT_NE(expect_refused().find("nothing tells what it was made of"), std::string::npos);
+  EXPECT_NE(expect_refused().find("nothing tells what it was made from"), std::string::npos);
   job_.if_exists = IfExists::kUpdate;
   expect_done(1, 99);
 }
