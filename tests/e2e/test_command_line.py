@@ -232,7 +232,8 @@ def test_help_and_version(cli):
                  "--input-filter", "--output-filter", "--json-path", "--kms-key-id",
                  "--cli-input-json", "--profile", "--region", "--endpoint-url", "--result-cache",
                  "--result-cache-bytes", "--output-suffix", "--output-compression", "--merge",
-                 "--merge-source-column", "--report", "--dry-run", "--if-exists", "--on-record-error", "--error-threshold",
+                 "--merge-source-column", "--report", "--dry-run", "--if-exists",
+                 "--on-record-error", "--error-threshold",
                  "--invocations-timeout-in-seconds",
                  "--invocations-max-retries", "--ping-timeout-in-seconds", "--model-command",
                  "--model-memory-in-mb", "--model-stop-timeout-in-seconds", "--pass-credentials"):
