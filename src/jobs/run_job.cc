@@ -52,7 +52,14 @@ void log_object(const transform::ObjectReport& object, JobLog& log) {
   state.seconds = object.seconds;
   state.error = object.error;
   log.object(state);
-  if (!object.error.empty()) log.data(object_error_lines(object));
+  if (!object.error.empty()) {
+    log.data(object_error_lines(object));
+  } else if (object.failed_records > 0) {
+    log.data(
+        fmt::format("[millrace] {}: {} of {} records refused; {}.errors.jsonl has each with its "
+                    "cause",
+                    object.input, object.failed_records, object.records, object.output));
+  }
 }
 
 // What a user of an idle service waits for: from CreateTransformJob to the model's first record.
