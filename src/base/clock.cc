@@ -10,6 +10,8 @@
 namespace millrace {
 namespace {
 
+constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
 // A cancelled sleeper wakes up within this.
 constexpr std::chrono::milliseconds kSleepSlice{20};
 
@@ -112,8 +114,26 @@ std::optional<WallTime> parse_iso8601(std::string_view text) {
   return *time - std::chrono::seconds(*zone);
 }
 
+// Not strftime's names of days and months, which follow the locale.
+std::string format_http_date(WallTime time) {
+  static constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  std::array<char, 32> rest{};
+  const size_t size = std::strftime(rest.data(), rest.size(), "%Y %H:%M:%S GMT", &parts);
+  const auto day = static_cast<size_t>(parts.tm_wday) * 3;
+  const auto month = static_cast<size_t>(parts.tm_mon) * 3;
+  std::string text(kDays.substr(day, 3));
+  text += ", ";
+  text += static_cast<char>('0' + parts.tm_mday / 10);
+  text += static_cast<char>('0' + parts.tm_mday % 10);
+  text += ' ';
+  text += kMonths.substr(month, 3);
+  return text + ' ' + std::string(rest.data(), size);
+}
+
 std::optional<WallTime> parse_http_date(std::string_view text) {
-  static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
   if (text.size() != 29 || text.substr(25) != " GMT") return std::nullopt;
   const size_t month = kMonths.find(text.substr(8, 3));
   if (month == kMonths.npos || month % 3 != 0) return std::nullopt;

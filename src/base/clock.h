@@ -1,4 +1,4 @@
-// Time through one narrow interface: tests bring a clock of their own and never wait. Also the two
+// Time through one narrow interface: tests bring a clock of their own and never wait. Also the
 // ways in which AWS writes a moment.
 #pragma once
 
@@ -34,6 +34,7 @@ std::string format_iso8601(WallTime time);
 std::optional<WallTime> parse_iso8601(std::string_view text);
 
 // "Sun, 22 Nov 2026 11:44:21 GMT", as in an HTTP Date header.
+std::string format_http_date(WallTime time);
 std::optional<WallTime> parse_http_date(std::string_view text);
 
 }  // namespace millrace

@@ -2,6 +2,7 @@
 // built without the algorithm, neither of which a caller can do anything about: MR_CHECK.
 #include "base/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -27,6 +28,10 @@ Sha256Digest sha256(std::string_view bytes) {
 
 Md5Digest md5(std::string_view bytes) {
   return digest<16>(EVP_md5(), bytes);
+}
+
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 std::string base64(std::string_view bytes) {

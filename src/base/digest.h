@@ -19,6 +19,9 @@ Md5Digest md5(std::string_view bytes);
 std::string sha1_hex(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
 
+// In a time that depends on the lengths alone, so that nobody learns a signature by guessing.
+bool equal_in_constant_time(std::string_view a, std::string_view b);
+
 // With padding.
 std::string base64(std::string_view bytes);
 

@@ -185,6 +185,39 @@ constexpr uint32_t kServedTransforms = 16;
 constexpr size_t kServerConnectionsMax = 64;
 // A client that keeps a connection is expected to use it, and one that sends to go on sending.
 constexpr int64_t kServerIdleSeconds = 60;
+// The headers of a request come in one packet or two; who takes longer holds the connection only.
+constexpr int64_t kServerHeaderSeconds = 10;
+// A signed request has 2 KiB of headers; temporary credentials' tokens add up to 4 KiB.
+constexpr uint32_t kServerHeaderBytesMax = 32 * 1024;
+
+// --- the service ---
+
+// The largest valid request: 16 variables of 1,024 and 10,240 characters, each written as \uXXXX.
+constexpr uint64_t kApiBodyBytesMax = 2 * kMiB;
+// The deepest shape, a model's data source, has 8 levels.
+constexpr size_t kApiJsonDepthMax = 32;
+// What an error message repeats of a value, and how many violations it tells.
+constexpr size_t kApiValueShownBytesMax = 1024;
+constexpr size_t kApiViolationsMax = 100;
+// Bytes of a model's Environment: the API's own limit.
+constexpr size_t kModelEnvironmentBytesMax = 32 * 1024;
+constexpr int64_t kTransformInstancesMax = 100;
+// AWS's: a signature is good for so long before and after its date.
+constexpr int64_t kSignatureSkewSeconds = 15 * 60;
+// Thousands of keys.
+constexpr size_t kAccessKeysBytesMax = 1 * kMiB;
+// How often the files of keys are looked at.
+constexpr int64_t kAccessKeysPollMs = 1000;
+// Clients that keep connections: a thousand notebooks, and as many again. 8 KiB each.
+constexpr size_t kServiceConnectionsMax = 4096;
+// Requests that wait for the disk or S3 (create, stop, logs): threads, and how many wait for one.
+constexpr size_t kServiceWorkers = 4;
+constexpr size_t kServiceWaitingMax = 1024;
+// CloudWatch Logs: streams in one page, and those that FilterLogEvents looks through by itself.
+constexpr size_t kLogStreamsInPage = 50;
+constexpr size_t kLogStreamsFiltered = 100;
+// Lines of the log that wait to be written; more are dropped and counted.
+constexpr size_t kServiceLogLinesMax = 10000;
 
 // --- the job service ---
 

@@ -1,15 +1,20 @@
-// Callbacks rather than coroutines, because each session is a short circle: read a request, hand it
-// on, write the answer. Connections that idle or dawdle are closed by the stream's own timer.
+// Callbacks rather than coroutines, because each session is a short circle: wait for a request,
+// read it, hand it on, write the answer. Connections that idle or dawdle are closed by the stream's
+// own timer.
 #include "server/http_server.h"
 
 #include <array>
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
 #include <exception>
-#include <optional>
+#include <list>
+#include <type_traits>
 #include <utility>
 
 namespace millrace::server {
@@ -20,59 +25,177 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
+using PlainStream = beast::tcp_stream;
+using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
 constexpr std::chrono::milliseconds kCancelPoll(50);
 constexpr std::chrono::seconds kLingerTime(5);
 // Answers that are due when we are asked to stop.
 constexpr std::chrono::seconds kDrainTime(10);
+constexpr size_t kReadBytes = 4096;
 
-// What sessions share; used by the one thread only.
+class Evictable {
+ public:
+  virtual ~Evictable() = default;
+  virtual void evict() = 0;
+};
+
+// What sessions share; but for the counters used by the one thread only.
 struct Shared {
   ServerOptions options;
   ServerHandler handler;
   size_t connections = 0;
   size_t answers_due = 0;
   bool stopping = false;
+  std::list<Evictable*> idle;  // the longest first
+  std::atomic<uint64_t> accepted{0}, turned_away{0}, requests{0}, refused{0}, open{0};
 };
 
-class Session : public std::enable_shared_from_this<Session> {
- public:
-  Session(tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) {
-    ++shared_.connections;
+std::string_view view(beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+// Why two readers might see different requests here; "": they would not. Beast itself refuses a
+// Content-Length beside a Transfer-Encoding, two lengths, and lengths that are no numbers.
+std::string ambiguity(const http::request<http::string_body>& head) {
+  size_t hosts = 0;
+  size_t codings = 0;
+  for (const auto& field : head) {
+    if (field.name() == http::field::host) ++hosts;
+    if (field.name() == http::field::transfer_encoding) {
+      ++codings;
+      if (!beast::iequals(field.value(), "chunked")) return "a transfer coding other than chunked";
+    }
+    if (field.name() == http::field::content_length && field.value().empty()) return "no length";
   }
-  ~Session() { --shared_.connections; }
+  if (codings > 1) return "several transfer codings";
+  if (hosts > 1) return "several hosts";
+  if (head.version() != 10 && head.version() != 11) return "not HTTP/1.1";
+  if (head.version() == 10 && codings > 0) return "a transfer coding in HTTP/1.0";
+  if (head.version() == 11 && hosts == 0) return "no host";
+  return {};
+}
+
+ServerRequest request_of(const http::request<http::string_body>& head, const std::string& peer) {
+  ServerRequest request;
+  request.method = std::string(view(head.method_string()));
+  const std::string_view target = view(head.target());
+  const size_t mark = std::min(target.find('?'), target.size());
+  request.path = std::string(target.substr(0, mark));
+  if (mark < target.size()) request.query = std::string(target.substr(mark + 1));
+  for (const auto& field : head) {
+    request.headers.emplace_back(view(field.name_string()), view(field.value()));
+  }
+  request.peer = peer;
+  return request;
+}
+
+template <class Stream>
+class Session final : public std::enable_shared_from_this<Session<Stream>>, public Evictable {
+  static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
+
+ public:
+  template <class... More>
+  Session(Shared& shared, tcp::socket socket, More&... more)
+      : stream_(std::move(socket), more...), shared_(shared), idle_(shared.idle.end()) {
+    ++shared_.connections;
+    ++shared_.open;
+    error_code error;
+    const auto peer = lowest().socket().remote_endpoint(error);
+    if (!error) peer_ = peer.address().to_string();
+  }
+  ~Session() override {
+    not_idle();
+    --shared_.connections;
+    --shared_.open;
+  }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void read() {
-    parser_.emplace();
-    parser_->body_limit(shared_.options.body_bytes_max);
-    stream_.expires_after(shared_.options.idle_timeout);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](error_code error, size_t) { self->taken(error); });
+  void start() {
+    if constexpr (kTls) {
+      lowest().expires_after(shared_.options.header_timeout);
+      stream_.async_handshake(asio::ssl::stream_base::server, [self = self()](error_code error) {
+        if (!error) self->wait();
+      });
+    } else {
+      wait();
+    }
   }
 
+  void evict() override { lowest().cancel(); }
+
  private:
-  void taken(error_code error) {
-    if (error == http::error::body_limit) return refuse(413, "the body is too large\n");
-    if (error == http::error::end_of_stream || error == beast::error::timeout) return close();
-    if (error.category() == http::make_error_code(http::error::bad_method).category()) {
-      return refuse(400, "not a request: " + error.message() + "\n");
+  auto self() { return this->shared_from_this(); }
+  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
+
+  // For the first byte of a request.
+  void wait() {
+    parser_.emplace();
+    parser_->header_limit(limits::kServerHeaderBytesMax);
+    parser_->body_limit(shared_.options.body_bytes_max);
+    if (buffer_.size() > 0) return read_head();
+    idle_ = shared_.idle.insert(shared_.idle.end(), this);
+    lowest().expires_after(shared_.options.idle_timeout);
+    stream_.async_read_some(buffer_.prepare(kReadBytes),
+                            [self = self()](error_code error, size_t got) {
+                              self->not_idle();
+                              if (error) return;  // nothing is unread
+                              self->buffer_.commit(got);
+                              self->read_head();
+                            });
+  }
+
+  void not_idle() {
+    if (idle_ == shared_.idle.end()) return;
+    shared_.idle.erase(idle_);
+    idle_ = shared_.idle.end();
+  }
+
+  void read_head() {
+    lowest().expires_after(shared_.options.header_timeout);
+    http::async_read_header(stream_, buffer_, *parser_, [self = self()](error_code error, size_t) {
+      if (error) return self->refuse_unread(error);
+      self->head_taken();
+    });
+  }
+
+  void head_taken() {
+    const auto& head = parser_->get();
+    if (const std::string why = ambiguity(head); !why.empty()) return refuse(400, why);
+    if (shared_.options.early_reply) {
+      if (auto reply = shared_.options.early_reply(request_of(head, peer_))) {
+        keep_alive_ = parser_->is_done() && head.keep_alive();
+        return write(std::move(*reply));
+      }
     }
-    if (error) return;
+    if (parser_->is_done()) return taken();
+    const auto length = parser_->content_length();
+    if (length && *length > shared_.options.body_bytes_max) return refuse(413, kTooLarge);
+    if (!beast::iequals(head[http::field::expect], "100-continue")) return read_body();
+    go_on_ = {http::status::continue_, 11};
+    http::async_write(stream_, go_on_, [self = self()](error_code error, size_t) {
+      if (!error) self->read_body();
+    });
+  }
+
+  void read_body() {
+    lowest().expires_after(shared_.options.body_timeout);
+    http::async_read(stream_, buffer_, *parser_, [self = self()](error_code error, size_t) {
+      if (error) return self->refuse_unread(error);
+      self->taken();
+    });
+  }
+
+  void taken() {
+    ++shared_.requests;
     auto message = parser_->release();
     keep_alive_ = message.keep_alive();
-    ServerRequest request;
-    request.method = std::string(message.method_string());
-    const std::string target(message.target());
-    request.path = target.substr(0, target.find('?'));
-    request.content_type = std::string(message[http::field::content_type]);
-    request.accept = std::string(message[http::field::accept]);
-    request.input_object = std::string(message["X-Amzn-SageMaker-Input-Object"]);
+    ServerRequest request = request_of(message, peer_);
     request.body = std::move(message.body());
-    stream_.expires_never();  // as long as the answer takes
+    lowest().expires_never();  // as long as the answer takes
     ++shared_.answers_due;
-    shared_.handler(std::move(request), [self = shared_from_this()](ServerReply reply) {
+    shared_.handler(std::move(request), [self = self()](ServerReply reply) {
       asio::post(self->stream_.get_executor(), [self, reply = std::move(reply)]() mutable {
         --self->shared_.answers_due;
         self->write(std::move(reply));
@@ -80,9 +203,19 @@ class Session : public std::enable_shared_from_this<Session> {
     });
   }
 
-  void refuse(int status, std::string why) {
+  void refuse_unread(error_code error) {
+    if (error == http::error::body_limit) return refuse(413, kTooLarge);
+    if (error == http::error::header_limit) return refuse(431, "the headers are too large");
+    if (error == beast::error::timeout || error == http::error::end_of_stream) return close();
+    if (error.category() != http::make_error_code(http::error::bad_method).category()) return;
+    refuse(400, "not a request: " + error.message());
+  }
+
+  void refuse(int status, const std::string& why) {
+    ++shared_.refused;
     keep_alive_ = false;
-    write({status, "text/plain", std::move(why)});
+    write(shared_.options.refusal ? shared_.options.refusal(status, why)
+                                  : ServerReply{status, "text/plain", why + "\n"});
   }
 
   void write(ServerReply reply) {
@@ -91,53 +224,63 @@ class Session : public std::enable_shared_from_this<Session> {
     response_.version(11);
     response_.keep_alive(keep_alive_ && !shared_.stopping);
     if (!reply.content_type.empty()) response_.set(http::field::content_type, reply.content_type);
+    for (const auto& [name, value] : reply.headers) response_.set(name, value);
     response_.body() = std::move(reply.body);
     response_.prepare_payload();
-    stream_.expires_after(shared_.options.idle_timeout);
-    http::async_write(stream_, response_, [self = shared_from_this()](error_code error, size_t) {
-      self->written(error);
-    });
+    lowest().expires_after(shared_.options.idle_timeout);
+    http::async_write(stream_, response_,
+                      [self = self()](error_code error, size_t) { self->written(error); });
   }
 
   void written(error_code error) {
     if (error) return;
     if (!response_.keep_alive()) return close();
-    read();
+    wait();
   }
 
   // What a client still sends is read and dropped for a while: a socket that is closed over unread
   // bytes resets the connection, and the client would never see why it was refused.
   void close() {
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    stream_.expires_after(kLingerTime);
-    drop();
+    lowest().expires_after(kLingerTime);
+    if constexpr (kTls) {
+      stream_.async_shutdown([self = self()](error_code) {});
+    } else {
+      stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+      drop();
+    }
   }
 
   void drop() {
-    stream_.async_read_some(asio::buffer(dropped_),
-                            [self = shared_from_this()](error_code error, size_t) {
-                              if (!error) self->drop();
-                            });
+    stream_.async_read_some(asio::buffer(dropped_), [self = self()](error_code error, size_t) {
+      if (!error) self->drop();
+    });
   }
 
-  beast::tcp_stream stream_;
+  static constexpr const char* kTooLarge = "the body is too large";
+
+  Stream stream_;
   Shared& shared_;
+  std::list<Evictable*>::iterator idle_;
+  std::string peer_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
+  http::response<http::empty_body> go_on_;
   http::response<http::string_body> response_;
   bool keep_alive_ = true;
-  std::array<char, 4096> dropped_;
+  std::array<char, 512> dropped_;
 };
 
 class BeastServer final : public HttpServer {
  public:
-  BeastServer(const ServerOptions& options, ServerHandler handler) : acceptor_(io_), timer_(io_) {
+  BeastServer(const ServerOptions& options, ServerHandler handler)
+      : acceptor_(io_), timer_(io_), pause_(io_) {
     shared_.options = options;
     shared_.handler = std::move(handler);
   }
 
   Status listen() {
+    MR_TRY(load_certificate());
     const ServerOptions& options = shared_.options;
     error_code error;
     const auto address = asio::ip::make_address(options.address, error);
@@ -167,17 +310,66 @@ class BeastServer final : public HttpServer {
     return {};
   }
 
+  ServerCounters counters() const override {
+    return {shared_.accepted, shared_.turned_away, shared_.requests, shared_.refused, shared_.open};
+  }
+
  private:
+  Status load_certificate() {
+    const ServerOptions& options = shared_.options;
+    if (options.certificate.empty()) return {};
+    tls_.emplace(asio::ssl::context::tls_server);
+    error_code error;
+    tls_->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1 |
+                          asio::ssl::context::default_workarounds,
+                      error);
+    if (!error) tls_->use_certificate_chain_file(options.certificate.string(), error);
+    if (error) {
+      return fail(
+          invalid_argument("certificate " + options.certificate.string() + ": " + error.message()));
+    }
+    tls_->use_private_key_file(options.private_key.string(), asio::ssl::context::pem, error);
+    if (!error) return {};
+    return fail(invalid_argument("the certificate's key " + options.private_key.string() + ": " +
+                                 error.message()));
+  }
+
+  // One beyond the limit takes the place of the connection that has idled longest, or is closed.
   void accept() {
     acceptor_.async_accept([this](error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
-      if (!error && shared_.connections < shared_.options.connections_max) {
-        error_code ignored;
-        socket.set_option(tcp::no_delay(true), ignored);
-        std::make_shared<Session>(std::move(socket), shared_)->read();
-      }
-      accept();  // one beyond the limit is closed at once
+      if (error) return accept_later();
+      welcome(std::move(socket));
+      accept();
     });
+  }
+
+  // Out of file descriptors, for example: to try at once would try for ever.
+  void accept_later() {
+    pause_.expires_after(kCancelPoll);
+    pause_.async_wait([this](error_code error) {
+      if (!error && acceptor_.is_open()) accept();
+    });
+  }
+
+  void welcome(tcp::socket socket) {
+    ++shared_.accepted;
+    if (shared_.connections >= shared_.options.connections_max) {
+      if (shared_.idle.empty()) {
+        ++shared_.turned_away;
+        return;
+      }
+      Evictable* const oldest = shared_.idle.front();
+      shared_.idle.splice(shared_.idle.end(), shared_.idle, shared_.idle.begin());
+      oldest->evict();
+    }
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    if (tls_) {
+      std::make_shared<Session<TlsStream>>(shared_, std::move(socket), *tls_)->start();
+    } else {
+      std::make_shared<Session<PlainStream>>(shared_, std::move(socket))->start();
+    }
   }
 
   void watch(const CancelToken& cancel) {
@@ -196,9 +388,10 @@ class BeastServer final : public HttpServer {
   }
 
   Shared shared_;  // outlives the sessions, which the context holds
+  std::optional<asio::ssl::context> tls_;
   asio::io_context io_{1};
   tcp::acceptor acceptor_;
-  asio::steady_timer timer_;
+  asio::steady_timer timer_, pause_;
   std::chrono::steady_clock::time_point drained_by_;
 };
 

@@ -9,15 +9,17 @@ namespace {
 static_assert(limits::kServedTransforms * limits::kDefaultPayloadBytes <= limits::kPayloadBytesMax);
 
 ServerReply execution_parameters() {
-  return {200, "application/json",
+  return {200,
+          "application/json",
           "{\"MaxConcurrentTransforms\":" + std::to_string(limits::kServedTransforms) +
               ",\"BatchStrategy\":\"MULTI_RECORD\",\"MaxPayloadInMB\":" +
-              std::to_string(limits::kDefaultPayloadBytes / limits::kMiB) + "}"};
+              std::to_string(limits::kDefaultPayloadBytes / limits::kMiB) + "}",
+          {}};
 }
 
 ServerReply plain(int status, std::string text) {
   text += '\n';
-  return {status, "text/plain", std::move(text)};
+  return {status, "text/plain", std::move(text), {}};
 }
 
 int status_of(Code code) {
@@ -35,9 +37,9 @@ int status_of(Code code) {
 
 handler::InvokeRequest invocation(ServerRequest request) {
   handler::InvokeRequest out;
-  out.content_type = std::move(request.content_type);
-  out.accept = std::move(request.accept);
-  out.object_name = std::move(request.input_object);
+  out.content_type = std::string(request.header("content-type"));
+  out.accept = std::string(request.header("accept"));
+  out.object_name = std::string(request.header("x-amzn-sagemaker-input-object"));
   out.body = std::move(request.body);
   return out;
 }
@@ -50,7 +52,7 @@ ServerReply reply_of(Result<handler::InvokeReply> outcome) {
     const handler::RecordError& first = outcome->errors.front();
     return plain(400, "record " + std::to_string(first.record + 1) + ": " + first.message);
   }
-  return {200, std::move(outcome->content_type), std::move(outcome->body)};
+  return {200, std::move(outcome->content_type), std::move(outcome->body), {}};
 }
 
 ModelService::ModelService(handler::InferenceHandler& handler) : handler_(handler) {
