@@ -66,6 +66,8 @@ int run(int argc, char** argv, const Context& context) {
   add_classify_command(&app, context, &command);
   add_tokenize_command(&app, context, &command);
   add_model_command(&app, context, &command);
+  add_serve_command(&app, context, &command);
+  add_jobs_command(&app, context, &command);
   add_bench_command(&app, context, &command);
   add_supervise_command(&app, &command);
   try {
