@@ -1,5 +1,5 @@
 // The kernels of nn/ alone, on one core, for every instruction set of this CPU: GFLOP/s of linear
-// at the shapes of DistilBERT-base and of MiniLM, attention, LayerNorm and GELU. The counter
+// in fp32 and int8 at the shapes of DistilBERT-base and of MiniLM, attention, LayerNorm and GELU. The counter
 // "of_peak" is the share of the multiply-adds that this core did per second in a loop of nothing
 // else.
 #include <benchmark/benchmark.h>
@@ -23,16 +23,17 @@ double thread_seconds() {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
-// Floating-point operations per second at best; 0 where nothing is measured.
-double peak(const std::string& isa) {
-  if (isa.starts_with("avx512")) return bench::peak_operations(bench::Arithmetic::kFp32, "avx512");
-  if (isa.starts_with("avx2")) return bench::peak_operations(bench::Arithmetic::kFp32, "avx2");
+// Operations per second at best; 0 where nothing is measured.
+double peak(const std::string& isa, bench::Arithmetic arithmetic) {
+  if (isa.starts_with("avx512")) return bench::peak_operations(arithmetic, "avx512");
+  if (isa.starts_with("avx2")) return bench::peak_operations(arithmetic, "avx2");
   return 0;
 }
 
 struct Isa {
   const Kernels* kernels;
   double peak;
+  double byte_peak;
 };
 
 std::vector<float> numbers(size_t n) {
@@ -45,9 +46,9 @@ std::vector<float> numbers(size_t n) {
   return v;
 }
 
-void report(benchmark::State& state, const Isa& isa, double operations, double seconds_best) {
+void report(benchmark::State& state, double peak, double operations, double seconds_best) {
   state.counters["GFLOP/s"] = operations / seconds_best * 1e-9;
-  if (isa.peak > 0) state.counters["of_peak"] = operations / seconds_best / isa.peak;
+  if (peak > 0) state.counters["of_peak"] = operations / seconds_best / peak;
 }
 
 // Runs `step` until the library has enough; the fastest run stands for the kernel, the mean time
@@ -76,7 +77,34 @@ void run_linear(benchmark::State& state, const Isa& isa, size_t k, size_t n,
   const double best = fastest(state, [&] {
     isa.kernels->linear(a.data(), k, m, b, bias.data(), activation, out.data(), n);
   });
-  report(state, isa, 2.0 * static_cast<double>(m * k * n), best);
+  report(state, isa.peak, 2.0 * static_cast<double>(m * k * n), best);
+}
+
+// Six matrices in turn, so that weights come from where those of a model do.
+void run_linear_int8(benchmark::State& state, const Isa& isa, size_t k, size_t n,
+                     Activation activation) {
+  constexpr size_t kMatrices = 6;
+  const auto m = static_cast<size_t>(state.range(0));
+  const std::vector<float> weight = numbers(n * k);
+  std::vector<QuantizedMatrix> b;
+  for (size_t i = 0; i < kMatrices; ++i) {
+    b.emplace_back(k, n);
+    b.back().fill_from_linear(weight.data(), 0, n);
+  }
+  const std::vector<float> a = numbers(m * k);
+  const std::vector<float> bias = numbers(n);
+  std::vector<float> out(m * n);
+  std::vector<uint8_t> bytes(m * QuantizedRows::row_stride(k));
+  std::vector<float> scale(m);
+  std::vector<int> zero(m);
+  const QuantizedRows rows = {bytes.data(), scale.data(), zero.data()};
+  isa.kernels->quantize(a.data(), k, m, k, rows);
+  size_t next = 0;
+  const double best = fastest(state, [&] {
+    isa.kernels->linear_int8(rows, m, b[next++ % kMatrices], bias.data(), activation, out.data(),
+                             n);
+  });
+  report(state, isa.byte_peak, 2.0 * static_cast<double>(m * k * n), best);
 }
 
 void run_attention(benchmark::State& state, const Isa& isa, size_t heads, size_t d) {
@@ -91,7 +119,7 @@ void run_attention(benchmark::State& state, const Isa& isa, size_t heads, size_t
                            width, length, length, heads, d, 0.125F,
                            scratch.data() + (16 - shift) % 16, out.data(), width);
   });
-  report(state, isa, 4.0 * static_cast<double>(length * length * width), best);
+  report(state, isa.peak, 4.0 * static_cast<double>(length * length * width), best);
 }
 
 void run_layer_norm(benchmark::State& state, const Isa& isa) {
@@ -114,8 +142,10 @@ void run_gelu(benchmark::State& state, const Isa& isa) {
 }
 
 void add_all(const std::string& name) {
-  const Isa isa = {find_kernels(name), peak(name)};
-  std::printf("%s: peak %.1f GFLOP/s\n", name.c_str(), isa.peak * 1e-9);
+  const Isa isa = {find_kernels(name), peak(name, bench::Arithmetic::kFp32),
+                   peak(name, bench::Arithmetic::kBytes)};
+  std::printf("%s: peak %.1f GFLOP/s, %.1f GOP/s in bytes\n", name.c_str(), isa.peak * 1e-9,
+              isa.byte_peak * 1e-9);
   struct Shape {
     size_t k;
     size_t n;
@@ -129,6 +159,10 @@ void add_all(const std::string& name) {
         (name + "/linear/" + shape).c_str(),
         [isa, s](benchmark::State& state) { run_linear(state, isa, s.k, s.n, s.activation); });
     for (const int m : {1, 8, 32, 64, 128, 256, 512}) linear->Arg(m);
+    auto* linear_int8 = benchmark::RegisterBenchmark(
+        (name + "/linear_int8/" + shape).c_str(),
+        [isa, s](benchmark::State& state) { run_linear_int8(state, isa, s.k, s.n, s.activation); });
+    for (const int m : {32, 128, 512}) linear_int8->Arg(m);
   }
   auto* attention = benchmark::RegisterBenchmark(
       (name + "/attention/12x64").c_str(),

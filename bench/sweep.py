@@ -25,7 +25,7 @@ BUILD = ROOT / "build/release/bench"
 PRECISIONS = ("fp32", "bf16", "int8")
 SHAPE = random_model.BASE
 # The stage of a sample: the first whose word is in the name of a function on its stack.
-STAGES = [("attention", r"attention"), ("linear layers", r"linear|quantize"),
+STAGES = [("attention", r"attention"), ("linear layers", r"linear|quantize|round_bf16"),
           ("LayerNorm", r"norm"), ("embeddings", r"embed|copy_row"), ("activation", r"activate")]
 
 
