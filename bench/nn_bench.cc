@@ -1,7 +1,7 @@
 // The kernels of nn/ alone, on one core, for every instruction set of this CPU: GFLOP/s of linear
-// in fp32 and int8 at the shapes of DistilBERT-base and of MiniLM, attention, LayerNorm and GELU. The counter
-// "of_peak" is the share of the multiply-adds that this core did per second in a loop of nothing
-// else.
+// in fp32 and int8 at the shapes of DistilBERT-base and of MiniLM, attention, LayerNorm and GELU.
+// The counter "of_peak" is the share of the multiply-adds that this core did per second in a loop
+// of nothing else.
 #include <benchmark/benchmark.h>
 #include <time.h>
 

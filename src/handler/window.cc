@@ -60,22 +60,40 @@ void make_groups(bool deduplicate, Window* window) {
   window->groups.push_back(static_cast<uint32_t>(order.size()));
 }
 
+size_t divide_up(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+
+// Tokens of a pack, such that each encoder gets as many packs as the others: with three packs for
+// two encoders one would wait while the other computes the third. Packs are cut where they come
+// nearest to it, so it leaves room for half a row.
+size_t pack_share(const PackLimits& limits, size_t tokens, size_t longest) {
+  const size_t room = limits.tokens_max - std::min(longest / 2, limits.tokens_max / 4);
+  const size_t packs = divide_up(divide_up(tokens, room), limits.encoders) * limits.encoders;
+  return std::max(divide_up(tokens, packs), limits::kPackTokensMin);
+}
+
 void make_packs(const PackLimits& limits, Window* window) {
   const size_t group_count = window->groups.size() - 1;
+  if (group_count == 0) return;
   size_t tokens = 0;
   for (size_t g = 0; g < group_count; ++g) tokens += window->group(g)[0].length;
-  const size_t share = (tokens + limits.encoders - 1) / limits.encoders;
-  const size_t budget = std::min(limits.tokens_max, std::max(share, limits::kPackTokensMin));
-  size_t in_pack = 0;
+  const size_t share = pack_share(limits, tokens, window->group(0)[0].length);
+  size_t before = 0;   // tokens of all groups before this one
+  size_t in_pack = 0;  // and of those in the last pack
+  size_t end = 0;      // where the last pack should end
   for (size_t g = 0; g < group_count; ++g) {
     const size_t length = window->group(g)[0].length;
-    if (window->packs.empty() || in_pack + length > budget) {
+    const bool nearer_without = before + length / 2 >= end;
+    if (nearer_without || in_pack + length > limits.tokens_max) {
       window->packs.push_back(static_cast<uint32_t>(g));
       in_pack = 0;
+      end = (before > end + share ? before : end) + share;  // a long row may go far beyond
     }
     in_pack += length;
+    before += length;
   }
-  if (group_count > 0) window->packs.push_back(static_cast<uint32_t>(group_count));
+  window->packs.push_back(static_cast<uint32_t>(group_count));
 }
 
 }  // namespace

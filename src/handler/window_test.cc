@@ -101,7 +101,26 @@ TEST(Window, PacksHoldWholeRowsByFallingLengthUpToTheBudget) {
                                long_row(150, 4), long_row(50, 5)});
   EXPECT_THAT(pack_lengths(planned({slice}, {.tokens_max = 110})),
               ::testing::ElementsAre(std::vector<uint32_t>{150}, std::vector<uint32_t>{100},
-                                     std::vector<uint32_t>{60, 50}, std::vector<uint32_t>{40}));
+                                     std::vector<uint32_t>{60}, std::vector<uint32_t>{50, 40}));
+}
+
+TEST(Window, EveryEncoderGetsAsManyPacksOfEqualSize) {
+  std::vector<Row> rows;
+  for (int32_t i = 0; i < 60; ++i) rows.push_back(long_row(25, i));
+  const auto packs = pack_lengths(planned({slice_of(rows)}, {.tokens_max = 512, .encoders = 2}));
+  ASSERT_EQ(packs.size(), 4U);  // three would be enough to hold them
+  for (const auto& lengths : packs) EXPECT_EQ(lengths.size(), 15U);
+}
+
+TEST(Window, ALongRowLeavesNoTinyPacksBehind) {
+  std::vector<Row> rows = {long_row(500, 1)};
+  for (int32_t i = 2; i < 42; ++i) rows.push_back(long_row(10, i));
+  auto packs = pack_lengths(planned({slice_of(rows)}, {.tokens_max = 128}));
+  EXPECT_EQ(packs.front().size(), 1U);
+  packs.erase(packs.begin());
+  packs.pop_back();  // what is left over
+  ASSERT_FALSE(packs.empty());
+  for (const auto& lengths : packs) EXPECT_GE(lengths.size(), 9U);
 }
 
 TEST(Window, ASmallWindowStillGivesEachEncoderAPack) {
