@@ -12,6 +12,9 @@ if(TARGET millrace_parquet)
   install(FILES ${MILLRACE_ARROW_FILES} DESTINATION ${CMAKE_INSTALL_LIBDIR}/millrace)
 endif()
 install(DIRECTORY include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# What runs the code of models that have some.
+install(DIRECTORY python/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/python
+        PATTERN __pycache__ EXCLUDE)
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/models)
 install(FILES LICENSE NOTICE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 

@@ -132,6 +132,9 @@ constexpr uint64_t kSafetensorsHeaderBytesMax = 16 * kMiB;
 constexpr size_t kModelTextFileBytesMax = 16 * kMiB;
 // tokenizer.json, vocab.txt: the multilingual ones have 2 MB; the largest of other families 35 MB.
 constexpr size_t kTokenizerFileBytesMax = 64 * kMiB;
+// data.pkl of a PyTorch checkpoint. BERT-large has 100 KB; read, one takes up to 200 times its
+// size.
+constexpr size_t kTorchPickleBytesMax = 1 * kMiB;
 // Nesting of a model folder's JSON: the deepest known has 6 levels.
 constexpr int kModelJsonDepthMax = 64;
 // Sizes that config.json may state. Twice the largest BERT made (BERT-xlarge: 2,560 wide, 48
@@ -147,6 +150,8 @@ constexpr uint64_t kModelLabelsMax = 65536;
 // What a model.tar.gz may unpack to: more than any text classifier, less than a bomb.
 constexpr uint64_t kModelBytesMax = 16 * 1024 * kMiB;
 constexpr uint64_t kModelEntriesMax = 100000;
+// A smaller one is unpacked before anybody wonders.
+constexpr uint64_t kUnpackNoticeBytesMin = 64 * kMiB;
 
 // --- model servers (the container contract) ---
 
@@ -175,6 +180,10 @@ constexpr int64_t kModelStopSeconds = 30;
 constexpr size_t kModelLogLineBytesMax = 16 * 1024;
 // How many of its last lines are told when it has ended by itself.
 constexpr size_t kModelLogTailLines = 20;
+
+// Deaths of Python workers without an answer between them: a killer among a million records is
+// found by halving after some 40, and a model that dies whatever it is asked is not asked for ever.
+constexpr int kWorkerDeathsMax = 64;
 
 // --- serving a model ---
 

@@ -48,6 +48,9 @@ Result<fs::path> model_folder(const std::string& model, const Context& context) 
     base = fs::path(home->second) / ".cache";
   }
   options.cache_folder = base / "millrace" / "models";
+  options.hub = jobs::hub_options(context.environment);
+  options.hub.notice = [](std::string_view text) { say(text); };
+  options.notice = options.hub.notice;
   const jobs::JobSettings settings;
   options.make_store = [&](const store::Location& location) {
     return jobs::make_store(location, settings, CancelToken());

@@ -37,6 +37,8 @@ void add_tokenize_command(CLI::App* app, const Context& context, Run* run);
 void add_classify_command(CLI::App* app, const Context& context, Run* run);
 void add_model_command(CLI::App* app, const Context& context, Run* run);
 void add_bench_command(CLI::App* app, const Context& context, Run* run);
+void add_model_pull_command(CLI::App* model, const Context& context, Run* run);
+void add_model_convert_command(CLI::App* model, const Context& context, Run* run);
 void add_model_serve_command(CLI::App* model, const Context& context, Run* run);
 void add_serve_command(CLI::App* app, const Context& context, Run* run);
 void add_jobs_command(CLI::App* app, const Context& context, Run* run);

@@ -75,6 +75,8 @@ void add_model_command(CLI::App* app, const Context& context, Run* run) {
   CLI::App* command = app->add_subcommand("model", "Look at models, or answer HTTP with one");
   command->require_subcommand(1);
   add_model_serve_command(command, context, run);
+  add_model_pull_command(command, context, run);
+  add_model_convert_command(command, context, run);
   CLI::App* inspect =
       command->add_subcommand("inspect", "Print a model's shape, labels, kernels and identity");
   auto folder = std::make_shared<std::string>();

@@ -20,6 +20,7 @@ void add_supervise_command(CLI::App* app, Run* run) {
   command->add_option("--temp-folder", arguments->temp_folder);
   command->add_option("--stop-timeout", arguments->stop_timeout);
   command->add_option("--memory", arguments->options.memory_bytes_max);
+  command->add_option("--data", arguments->options.data_bytes_max);
   command->callback([=] {
     *run = [=] {
       handler::SupervisorOptions options = arguments->options;

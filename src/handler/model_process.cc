@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace millrace::handler {
 namespace {
 
@@ -23,6 +25,12 @@ namespace fs = std::filesystem;
 // Output ends when its last writer does; should one have outlived a supervisor that somebody
 // killed, it is looked at this often whether there is still something to wait for.
 constexpr std::chrono::milliseconds kReadPoll(500);
+// A supervisor that has lost its command needs milliseconds to clean up.
+constexpr std::chrono::milliseconds kEndPoll(5);
+constexpr std::chrono::milliseconds kEndWait(5000);
+constexpr std::chrono::milliseconds kWaitPoll(10);
+// The command's descriptor of a channel.
+constexpr int kChannel = 3;
 
 // A port that is free now. Somebody else may take it before the model does; then the model says so
 // in its log and ends.
@@ -69,12 +77,13 @@ std::vector<char*> pointers(std::vector<std::string>* strings) {
 }
 
 Result<pid_t> spawn_with(const fs::path& program, std::vector<std::string> arguments,
-                         std::vector<std::string> environment, int in, int out) {
+                         std::vector<std::string> environment, int in, int out, int channel) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&files, out, STDERR_FILENO);
+  if (channel >= 0) posix_spawn_file_actions_adddup2(&files, channel, kChannel);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   // A group of its own: Ctrl-C is for us, and we end the model in good order.
@@ -100,7 +109,10 @@ ModelProcess::ModelProcess(ModelProcessOptions options, int port)
     : options_(std::move(options)), port_(port) {}
 
 Result<std::shared_ptr<ModelProcess>> ModelProcess::start(ModelProcessOptions options) {
-  MR_ASSIGN(const int port, free_port());
+  int port = 0;
+  if (options.channel < 0) {
+    MR_ASSIGN(port, free_port());
+  }
   const std::shared_ptr<ModelProcess> process(new ModelProcess(std::move(options), port));
   if (Status started = process->spawn(); !started) {
     return fail(std::move(started).error().within("start the model's process"));
@@ -117,14 +129,15 @@ Status ModelProcess::spawn() {
       "supervise",
       "--stop-timeout=" + std::to_string(options_.stop_timeout.count()),
       "--memory=" + std::to_string(options_.memory_bytes_max),
+      "--data=" + std::to_string(options_.data_bytes_max),
       "--temp-folder=" + temp.string(),
       "--command=" + options_.command};
   std::vector<std::string> environment;
   for (const auto& [name, value] : options_.environment) environment.push_back(name + "=" + value);
-  environment.push_back("SAGEMAKER_BIND_TO_PORT=" + std::to_string(port_));
+  if (port_ > 0) environment.push_back("SAGEMAKER_BIND_TO_PORT=" + std::to_string(port_));
   environment.push_back("TMPDIR=" + temp.string());
   const auto child = spawn_with(options_.program, std::move(arguments), std::move(environment),
-                                control.read.get(), output.write.get());
+                                control.read.get(), output.write.get(), options_.channel);
   if (!child) {
     std::error_code ignored;
     fs::remove_all(temp, ignored);
@@ -166,6 +179,22 @@ Status ModelProcess::alive() {
   if (!tail_.empty()) message += "; its last lines:";
   for (const std::string& line : tail_) message += "\n  " + line;
   return fail(internal_error(std::move(message)));
+}
+
+Status ModelProcess::ended() {
+  for (auto waited = kEndPoll; waited < kEndWait; waited += kEndPoll) {
+    MR_TRY(alive());
+    real_clock().sleep(kEndPoll, CancelToken());
+  }
+  return alive();
+}
+
+Result<int> ModelProcess::wait(const CancelToken& cancel) {
+  while (alive()) {
+    if (!real_clock().sleep(kWaitPoll, cancel)) return fail(cancelled("cancelled"));
+  }
+  const std::lock_guard lock(mutex_);
+  return WIFEXITED(*status_) ? WEXITSTATUS(*status_) : 128 + WTERMSIG(*status_);
 }
 
 void ModelProcess::read_output() {

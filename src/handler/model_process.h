@@ -1,5 +1,6 @@
-// A model server that Millrace starts for one job: a command that serves the container contract on
-// a port of this machine. It runs under a supervisor (supervisor.h), so nothing of it outlives us.
+// A process that Millrace starts for one job to have a model answer: a command that serves the
+// container contract on a port of this machine, or one that speaks over a channel of its own. It
+// runs under a supervisor (supervisor.h), so nothing of it outlives us.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/cancel.h"
 #include "base/limits.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -28,25 +30,33 @@ struct ModelProcessOptions {
   // All that the model finds in its environment, but for what start() adds.
   std::map<std::string, std::string> environment;
   std::chrono::seconds stop_timeout{limits::kModelStopSeconds};
-  uint64_t memory_bytes_max = 0;  // 0: no limit
+  uint64_t memory_bytes_max = 0;  // of address space, for each process; 0: no limit
+  uint64_t data_bytes_max = 0;    // of memory of its own, for each process; 0: no limit
+  // A socket that the command gets as its descriptor 3, instead of a port; the caller's end to
+  // close. -1: none.
+  int channel = -1;
   // Takes each line of the model's output; called by a thread of ours.
   std::function<void(std::string_view)> log = [](std::string_view) {};
 };
 
 class ModelProcess {
  public:
-  // Adds SAGEMAKER_BIND_TO_PORT, a free port, and TMPDIR, a folder of its own. Whether the command
-  // can be run at all shows in alive().
+  // Adds SAGEMAKER_BIND_TO_PORT, a free port, unless there is a channel, and TMPDIR, a folder of
+  // its own. Whether the command can be run at all shows in alive().
   static Result<std::shared_ptr<ModelProcess>> start(ModelProcessOptions options);
   // Asks it to end (SIGTERM, then SIGKILL) and waits until it has.
   ~ModelProcess();
   ModelProcess(const ModelProcess&) = delete;
   ModelProcess& operator=(const ModelProcess&) = delete;
 
-  // "http://127.0.0.1:PORT"
+  // "http://127.0.0.1:PORT". REQUIRES: no channel.
   std::string url() const;
   // internal once it has ended, with its exit status and its last lines. Thread-safe.
   Status alive();
+  // The same, for one who has seen that it ends: waits a moment for it to have ended.
+  Status ended();
+  // For a command that is to end by itself: its exit status as a shell tells it; cancelled.
+  Result<int> wait(const CancelToken& cancel);
 
  private:
   ModelProcess(ModelProcessOptions options, int port);

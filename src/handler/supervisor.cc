@@ -38,6 +38,9 @@ void confine(const SupervisorOptions& options) {
   (void)::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   limit(RLIMIT_CORE, 0);
   if (options.memory_bytes_max > 0) limit(RLIMIT_AS, options.memory_bytes_max);
+  if (options.data_bytes_max > 0) limit(RLIMIT_DATA, options.data_bytes_max);
+  // Rather the model than the job that feeds it, or somebody else. Raising it needs no privilege.
+  std::ofstream("/proc/self/oom_score_adj") << 1000;
 }
 
 std::optional<pid_t> start(const std::string& command) {
@@ -59,6 +62,8 @@ std::optional<pid_t> start(const std::string& command) {
   const int error = ::posix_spawn(&child, "/bin/sh", &files, &attributes, arguments, environ);
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
+  // An end of a channel that we held would hide from Millrace that the command is gone.
+  ::closefrom(STDERR_FILENO + 1);
   if (error != 0) return std::nullopt;
   return child;
 }

@@ -14,13 +14,15 @@ struct SupervisorOptions {
   std::filesystem::path temp_folder;  // removed at the end
   std::chrono::seconds stop_timeout{0};
   uint64_t memory_bytes_max = 0;  // of address space, for each process; 0: no limit
+  uint64_t data_bytes_max = 0;    // of memory of its own, for each process; 0: no limit
 };
 
-// Runs the command in a process group of its own, without new privileges and without core dumps,
-// until it ends or standard input does; then SIGTERM to the group, SIGKILL after `stop_timeout`,
-// and SIGKILL to whatever of its descendants is left, also to those that left the group. Returns
-// the command's exit status as a shell tells it (128 + n: ended by signal n); 127: not started.
-// REQUIRES: a process of its own, with one thread.
+// Runs the command in a process group of its own, without new privileges, without core dumps, and
+// as the first to end where the machine runs out of memory, until it ends or standard input does;
+// then SIGTERM to the group, SIGKILL after `stop_timeout`, and SIGKILL to whatever of its
+// descendants is left, also to those that left the group. Returns the command's exit status as a
+// shell tells it (128 + n: ended by signal n); 127: not started. What is open beyond standard
+// output goes to the command and is closed here. REQUIRES: a process of its own, with one thread.
 int supervise(const SupervisorOptions& options);
 
 }  // namespace millrace::handler

@@ -7,6 +7,7 @@
 #include "handler/model_process.h"
 #include "handler/native_handler.h"
 #include "jobs/model_environment.h"
+#include "jobs/python_backend.h"
 
 namespace millrace::jobs {
 namespace {
@@ -76,6 +77,19 @@ Result<LoadedHandler> start_model(const ModelArtifact& artifact, const JobSettin
   return LoadedHandler{std::move(*made), nullptr};
 }
 
+// As AWS's Hugging Face images name what a model is for.
+Status check_task(const Variables& stated) {
+  const auto task = stated.find("HF_TASK");
+  if (task == stated.end() || task->second.empty() || task->second == "text-classification" ||
+      task->second == "sentiment-analysis") {
+    return {};
+  }
+  return fail(invalid_argument(fmt::format(
+      "HF_TASK: '{}' is not what the native model does (text-classification); a code/inference.py "
+      "in the model's folder can do it",
+      task->second)));
+}
+
 }  // namespace
 
 bool is_model_url(const std::string& model) {
@@ -86,6 +100,14 @@ Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSetti
                                    const ModelHost& host, const CancelToken& cancel) {
   if (!settings.model_command.empty()) return start_model(artifact, settings, host, cancel);
   if (is_model_url(settings.model)) return load_http_handler(settings, host.notice, cancel);
+  auto code = find_python_model(artifact.folder, host.stated_environment, host.artifacts);
+  if (!code) return fail(std::move(code).error().within("model " + artifact.name));
+  if (*code) {
+    auto loaded = load_python_handler(**code, settings, host, cancel);
+    if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
+    return loaded;
+  }
+  MR_TRY(check_task(host.stated_environment));
   return load_native_handler(artifact, settings, host.models);
 }
 

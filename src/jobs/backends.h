@@ -46,10 +46,12 @@ struct ModelHost {
   Variables environment;          // this process's
   Variables stated_environment;   // the model's and the job's Environment, merged
   ModelCache* models = nullptr;   // native ones that stay loaded; null: none do
+  ArtifactOptions artifacts;      // for code that lies elsewhere; its cache
 };
 
 // Makes ready what `settings` name: a model server that runs or that we start (waits until it is
-// ready, see handler/http_handler.h), or the native model in the artefact's folder.
+// ready, see handler/http_handler.h), the Python code that the artefact has, or the native model in
+// its folder.
 Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSettings& settings,
                                    const ModelHost& host, const CancelToken& cancel);
 

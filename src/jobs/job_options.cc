@@ -34,8 +34,15 @@ const std::vector<JobOption> kOutputOptions = {
     {"MERGE_SOURCE_COLUMN", "NAME",
      "Under --merge: a last column (JSON: an attribute) that names each record's input"}};
 
-// Models that answer the container contract.
+// Models that run in processes of their own: Python code, and what answers the container contract.
 const std::vector<JobOption> kServerOptions = {
+    {"PYTHON", "PATH",
+     "The interpreter, or the environment, that runs a model's code/inference.py (default: "
+     "python3)",
+     true},
+    {"IMAGE", "URI",
+     "The AWS image that a model's code was made for: its framework and version are installed, "
+     "once"},
     {"MODEL_COMMAND", "COMMAND",
      "Starts a model server (the container contract, on port $SAGEMAKER_BIND_TO_PORT), feeds it "
      "and stops it",
@@ -106,8 +113,10 @@ const std::vector<JobOption> kRecordErrorOptions = {
 std::vector<JobOption> make_table() {
   std::vector<JobOption> table = {
       {"MODEL", "MODEL",
-       "A folder in Hugging Face layout, a model.tar.gz (path or s3://), the name of a shipped "
-       "model (default: sst2-small), or the http:// address of a model server",
+       "A folder in Hugging Face layout or with code/inference.py, a model.tar.gz of one (path or "
+       "s3://), hf://ORG/NAME[@REVISION], the name of a shipped model (default: sst2-small), or "
+       "the "
+       "http:// address of a model server",
        true},
       {"INPUT", "PATH|s3://...", "A file, a folder, or a key prefix: what to transform", true},
       {"OUTPUT", "PATH|s3://...",

@@ -276,6 +276,8 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
   }
   out.invocation_timeout_seconds = check.number("INVOCATIONS_TIMEOUT_IN_SECONDS", 1, 3600);
   out.invocation_retries = check.number("INVOCATIONS_MAX_RETRIES", 0, 3);
+  out.python = check.text("PYTHON");
+  out.image = check.text("IMAGE");
   out.model_command = check.text("MODEL_COMMAND");
   out.model_memory_in_mb = check.number("MODEL_MEMORY_IN_MB", 1, UINT64_C(1) << 30);
   out.model_stop_timeout_seconds = check.number("MODEL_STOP_TIMEOUT_IN_SECONDS", 0, 3600);

@@ -58,6 +58,8 @@ struct JobSettings {
   std::string merge;  // "": every input has its own output
   std::string merge_source_column;
 
+  // Python code of a model: the interpreter, and the AWS image it was made for ("": not stated).
+  std::string python, image;
   // A model server that we start ("": none).
   std::string model_command;
   std::optional<uint64_t> model_memory_in_mb;

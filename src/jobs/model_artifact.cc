@@ -2,16 +2,16 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
+#include <algorithm>
+#include <cerrno>
 #include <system_error>
 #include <vector>
 
 #include "base/limits.h"
 #include "base/xxh3.h"
+#include "jobs/cache_entry.h"
 
 namespace millrace::jobs {
 namespace {
@@ -23,6 +23,7 @@ struct ArchiveSource {
   std::unique_ptr<store::ObjectReader> reader;
   std::vector<char> block = std::vector<char>(limits::kReadBlockBytes);
   std::string error;  // the store's, which says more than libarchive's
+  std::function<void(uint64_t)> moved = [](uint64_t) {};
 
   static la_ssize_t read(archive* handle, void* self, const void** buffer) {
     auto* source = static_cast<ArchiveSource*>(self);
@@ -32,6 +33,7 @@ struct ArchiveSource {
       archive_set_error(handle, EIO, "%s", source->error.c_str());
       return -1;
     }
+    source->moved(*got);
     *buffer = source->block.data();
     return static_cast<la_ssize_t>(*got);
   }
@@ -65,96 +67,118 @@ Status check_entry(archive_entry* entry) {
   return {};
 }
 
-Status copy_data(archive* from, archive* to, uint64_t* total) {
-  const void* block = nullptr;
-  size_t size = 0;
-  la_int64_t offset = 0;
-  for (;;) {
-    const int code = archive_read_data_block(from, &block, &size, &offset);
-    if (code == ARCHIVE_EOF) return {};
-    if (code != ARCHIVE_OK) return fail(invalid_argument(archive_error_string(from)));
-    *total += size;
-    if (*total > limits::kModelBytesMax) {
-      return fail(invalid_argument(
-          fmt::format("it unpacks to more than {} bytes", limits::kModelBytesMax)));
-    }
-    if (archive_write_data_block(to, block, size, offset) != ARCHIVE_OK) {
-      return fail(internal_error(archive_error_string(to)));
-    }
-  }
-}
-
-Status extract_entry(archive* from, archive* to, archive_entry* entry, const fs::path& folder,
-                     uint64_t* total) {
-  MR_TRY(check_entry(entry));
-  const fs::path target = folder / archive_entry_pathname(entry);
-  archive_entry_set_pathname(entry, target.c_str());
-  archive_entry_set_perm(entry, archive_entry_filetype(entry) == AE_IFDIR ? 0755 : 0644);
-  if (archive_write_header(to, entry) != ARCHIVE_OK) {
-    return fail(internal_error(archive_error_string(to)));
-  }
-  if (archive_entry_filetype(entry) == AE_IFREG) MR_TRY(copy_data(from, to, total));
-  if (archive_write_finish_entry(to) != ARCHIVE_OK) {
-    return fail(internal_error(archive_error_string(to)));
-  }
-  return {};
-}
-
-Status extract_all(ArchiveSource* source, const fs::path& folder) {
-  const ReadHandle from(archive_read_new());
-  const WriteHandle to(archive_write_disk_new());
-  archive_read_support_format_tar(from.get());
-  archive_read_support_filter_gzip(from.get());
-  archive_write_disk_set_options(to.get(),
-                                 ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT);
-  if (archive_read_open(from.get(), source, nullptr, ArchiveSource::read, nullptr) != ARCHIVE_OK) {
-    return fail(invalid_argument(archive_error_string(from.get())));
-  }
-  uint64_t total = 0;
-  for (size_t entries = 0;; ++entries) {
-    archive_entry* entry = nullptr;
-    const int code = archive_read_next_header(from.get(), &entry);
-    if (code == ARCHIVE_EOF) return {};
-    if (code != ARCHIVE_OK) return fail(invalid_argument(archive_error_string(from.get())));
-    if (entries >= limits::kModelEntriesMax) {
-      return fail(
-          invalid_argument(fmt::format("it holds more than {} entries", limits::kModelEntriesMax)));
-    }
-    MR_TRY(extract_entry(from.get(), to.get(), entry, folder, &total));
-  }
-}
-
-// A folder that is removed with everything in it unless it was kept.
-class TemporaryFolder {
+// Writes an archive's entries below a folder, within the bounds that the options set.
+class Extraction {
  public:
-  explicit TemporaryFolder(fs::path path) : path_(std::move(path)) {}
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
+  Extraction(const ArtifactOptions& options, const fs::path& folder)
+      : options_(options), folder_(folder) {}
+
+  Status run(ArchiveSource* source) {
+    archive_read_support_format_tar(from_.get());
+    archive_read_support_filter_gzip(from_.get());
+    archive_write_disk_set_options(
+        to_.get(), ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT);
+    if (archive_read_open(from_.get(), source, nullptr, ArchiveSource::read, nullptr) !=
+        ARCHIVE_OK) {
+      return fail(invalid_argument(archive_error_string(from_.get())));
+    }
+    for (uint64_t entries = 0;; ++entries) {
+      archive_entry* entry = nullptr;
+      const int code = archive_read_next_header(from_.get(), &entry);
+      if (code == ARCHIVE_EOF) return {};
+      if (code != ARCHIVE_OK) return fail(invalid_argument(archive_error_string(from_.get())));
+      if (entries >= options_.entries_max) {
+        return fail(
+            invalid_argument(fmt::format("it holds more than {} entries", options_.entries_max)));
+      }
+      MR_TRY(extract(entry));
+    }
   }
-  const fs::path& path() const { return path_; }
-  void kept() { path_.clear(); }
 
  private:
-  fs::path path_;
+  Status extract(archive_entry* entry) {
+    MR_TRY(check_entry(entry));
+    const std::string name = archive_entry_pathname(entry);
+    const fs::path target = folder_ / name;
+    // A sparse file costs nothing in the archive, and every reader of it all that it states.
+    if (archive_entry_size_is_set(entry) != 0) {
+      MR_TRY(check_size(static_cast<uint64_t>(archive_entry_size(entry)), name));
+    }
+    archive_entry_set_pathname(entry, target.c_str());
+    archive_entry_set_perm(entry, archive_entry_filetype(entry) == AE_IFDIR ? 0755 : 0644);
+    if (archive_write_header(to_.get(), entry) != ARCHIVE_OK) return disk_error(name);
+    if (archive_entry_filetype(entry) == AE_IFREG) MR_TRY(copy_data(name));
+    if (archive_write_finish_entry(to_.get()) != ARCHIVE_OK) return disk_error(name);
+    return {};
+  }
+
+  Status copy_data(const std::string& name) {
+    const void* block = nullptr;
+    size_t size = 0;
+    la_int64_t offset = 0;
+    uint64_t end = 0;
+    for (;;) {
+      if (options_.cancel.cancelled()) return fail(cancelled("cancelled"));
+      const int code = archive_read_data_block(from_.get(), &block, &size, &offset);
+      if (code == ARCHIVE_EOF) break;
+      if (code != ARCHIVE_OK) return fail(invalid_argument(archive_error_string(from_.get())));
+      end = static_cast<uint64_t>(offset) + size;
+      MR_TRY(check_size(end, name));
+      if (archive_write_data_block(to_.get(), block, size, offset) != ARCHIVE_OK) {
+        return disk_error(name);
+      }
+    }
+    total_ += end;
+    return {};
+  }
+
+  Status check_size(uint64_t more, const std::string& name) const {
+    if (more <= options_.bytes_max && total_ <= options_.bytes_max - more) return {};
+    return fail(invalid_argument(
+        fmt::format("it unpacks to more than {} bytes (at entry '{}')", options_.bytes_max, name)));
+  }
+
+  Status disk_error(const std::string& name) const {
+    return fail(
+        internal_error(fmt::format("entry '{}': {}", name, archive_error_string(to_.get()))));
+  }
+
+  const ArtifactOptions& options_;
+  const fs::path& folder_;
+  const ReadHandle from_{archive_read_new()};
+  const WriteHandle to_{archive_write_disk_new()};
+  uint64_t total_ = 0;
 };
 
-Status unpack(store::ObjectStore& store, const store::ObjectInfo& object, const fs::path& target) {
-  ArchiveSource source;
-  MR_ASSIGN(source.reader, store.open(object, 0, object.size));
-  TemporaryFolder folder(fmt::format("{}.unpacking-{}", target.string(), ::getpid()));
-  std::error_code error;
-  fs::remove_all(folder.path(), error);
-  fs::create_directories(folder.path(), error);
-  if (error) return fail(internal_error(folder.path().string() + ": " + error.message()));
-  MR_TRY(extract_all(&source, folder.path()));
-  fs::rename(folder.path(), target, error);
-  // Another process may have unpacked the same content first: then its folder is as good.
-  if (error && !fs::is_directory(target)) {
-    return fail(internal_error(target.string() + ": " + error.message()));
+// Says now and then how far a large archive is; its own size is known, what it unpacks to is not.
+class UnpackProgress {
+ public:
+  UnpackProgress(const ArtifactOptions& options, std::string name, uint64_t size)
+      : options_(options), name_(std::move(name)), size_(size) {}
+
+  void moved(uint64_t bytes) {
+    done_ += bytes;
+    if (size_ < limits::kUnpackNoticeBytesMin || done_ < next_) return;
+    options_.notice(fmt::format("unpacking {}: {}% of {} MiB", name_, done_ * 100 / size_,
+                                size_ / limits::kMiB));
+    next_ = done_ + std::max<uint64_t>(size_ / 10, 1);
   }
-  if (!error) folder.kept();
-  return {};
+
+ private:
+  const ArtifactOptions& options_;
+  const std::string name_;
+  const uint64_t size_;
+  uint64_t done_ = 0;
+  uint64_t next_ = 0;
+};
+
+Status unpack(store::ObjectStore& store, const store::ObjectInfo& object,
+              const ArtifactOptions& options, const fs::path& folder) {
+  UnpackProgress progress(options, object.key, object.size);
+  ArchiveSource source;
+  source.moved = [&](uint64_t bytes) { progress.moved(bytes); };
+  MR_ASSIGN(source.reader, store.open(object, 0, object.size));
+  return Extraction(options, folder).run(&source);
 }
 
 Result<fs::path> unpacked(const std::string& model, const ArtifactOptions& options) {
@@ -175,9 +199,9 @@ Result<fs::path> unpacked(const std::string& model, const ArtifactOptions& optio
                                   .field(object.etag)
                                   .field(std::to_string(object.size))
                                   .hex();
-  const fs::path target = options.cache_folder / content;
-  if (!fs::is_directory(target)) MR_TRY(unpack(*store, object, target));
-  return target;
+  return cache_entry(options.cache_folder, content, options.cancel, [&](const fs::path& folder) {
+    return unpack(*store, object, options, folder);
+  });
 }
 
 bool names_archive(const std::string& model) {
@@ -190,7 +214,14 @@ Result<ModelArtifact> find_model(const std::string& model, const ArtifactOptions
   const std::string name = model.empty() ? kDefaultModel : model;
   if (names_archive(name)) {
     auto folder = unpacked(name, options);
-    if (!folder) return fail(invalid_argument("model " + name + ": " + folder.error().message));
+    if (!folder) return fail(std::move(folder).error().within("model " + name));
+    return ModelArtifact{std::move(*folder), name};
+  }
+  if (name.starts_with("hf://")) {
+    MR_ASSIGN(const HubModel hub_model, parse_hub_model(name));
+    auto folder = cached_hub_model(hub_model, options.hub);
+    if (!folder) folder = pull_hub_model(hub_model, options.hub);
+    if (!folder) return fail(std::move(folder).error().within("model " + name));
     return ModelArtifact{std::move(*folder), name};
   }
   if (name.starts_with("s3://")) {

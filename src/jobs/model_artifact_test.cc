@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include <fstream>
+#include <future>
 
 namespace millrace::jobs {
 namespace {
@@ -19,6 +20,7 @@ struct Entry {
   std::string content;
   std::string link;      // symbolic link to, if not empty
   std::string hardlink;  // hard link to, if not empty
+  decltype(AE_IFREG) type = AE_IFREG;
 };
 
 void write_archive(const fs::path& path, const std::vector<Entry>& entries) {
@@ -30,7 +32,7 @@ void write_archive(const fs::path& path, const std::vector<Entry>& entries) {
     archive_entry* entry = archive_entry_new();
     archive_entry_set_pathname(entry, e.name.c_str());
     archive_entry_set_perm(entry, 0644);
-    archive_entry_set_filetype(entry, e.link.empty() ? AE_IFREG : AE_IFLNK);
+    archive_entry_set_filetype(entry, e.link.empty() ? e.type : AE_IFLNK);
     if (!e.link.empty()) archive_entry_set_symlink(entry, e.link.c_str());
     if (!e.hardlink.empty()) archive_entry_set_hardlink(entry, e.hardlink.c_str());
     archive_entry_set_size(entry, static_cast<la_int64_t>(e.content.size()));
@@ -60,8 +62,12 @@ class ModelArtifactTest : public testing::Test {
     return find_model(path.string(), options_);
   }
   size_t cached() const {
-    if (!fs::exists(options_.cache_folder)) return 0;
-    return static_cast<size_t>(std::distance(fs::directory_iterator(options_.cache_folder), {}));
+    size_t count = 0;
+    if (!fs::exists(options_.cache_folder)) return count;
+    for (const auto& entry : fs::directory_iterator(options_.cache_folder)) {
+      if (entry.path().filename() != ".locks") ++count;
+    }
+    return count;
   }
 
   fs::path root_;
@@ -109,6 +115,83 @@ TEST_F(ModelArtifactTest, RefusesWhatLeavesItsFolder) {
   }
   EXPECT_FALSE(fs::exists(root_ / "escaped"));
   EXPECT_FALSE(fs::exists("/tmp/escaped-absolute"));
+}
+
+TEST_F(ModelArtifactTest, RefusesDevicesAndPipesByName) {
+  for (const auto type : {AE_IFCHR, AE_IFBLK, AE_IFIFO}) {
+    const auto refused = unpacked({{"config.json", "{}", "", ""}, {"odd", "", "", "", type}});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("entry 'odd' is a link or device"), std::string::npos);
+    EXPECT_EQ(cached(), 0U);
+  }
+}
+
+TEST_F(ModelArtifactTest, BombsAreRefusedBeforeTheyAreWritten) {
+  options_.bytes_max = 1000;
+  options_.entries_max = 3;
+  EXPECT_TRUE(
+      unpacked({{"a", std::string(600, 'x'), "", ""}, {"b", std::string(400, 'x'), "", ""}}));
+  const auto large =
+      unpacked({{"c", std::string(600, 'x'), "", ""}, {"d", std::string(401, 'x'), "", ""}});
+  ASSERT_FALSE(large);
+  EXPECT_NE(large.error().message.find("more than 1000 bytes (at entry 'd')"), std::string::npos);
+  const auto many =
+      unpacked({{"1", "", "", ""}, {"2", "", "", ""}, {"3", "", "", ""}, {"4", "", "", ""}});
+  ASSERT_FALSE(many);
+  EXPECT_NE(many.error().message.find("more than 3 entries"), std::string::npos);
+  EXPECT_EQ(cached(), 1U);
+}
+
+TEST_F(ModelArtifactTest, HolesCountAsTheBytesThatTheyRead) {
+  options_.bytes_max = 1 << 20;
+  const fs::path path = root_ / "sparse.tar.gz";
+  archive* a = archive_write_new();
+  archive_write_add_filter_gzip(a);
+  archive_write_set_format_pax(a);
+  ASSERT_EQ(archive_write_open_filename(a, path.c_str()), ARCHIVE_OK);
+  archive_entry* entry = archive_entry_new();
+  archive_entry_set_pathname(entry, "hole");
+  archive_entry_set_filetype(entry, AE_IFREG);
+  archive_entry_set_size(entry, INT64_C(1) << 40);
+  archive_entry_sparse_add_entry(entry, (INT64_C(1) << 40) - 1, 1);
+  archive_write_header(a, entry);
+  archive_write_data(a, "x", 1);
+  archive_entry_free(entry);
+  archive_write_free(a);
+  const auto refused = find_model(path.string(), options_);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("unpacks to more than"), std::string::npos)
+      << refused.error().message;
+}
+
+TEST_F(ModelArtifactTest, WhatAKilledUnpackerLeftIsNoModel) {
+  const std::vector<Entry> entries = {{"config.json", "{}", "", ""}};
+  const auto whole = unpacked(entries);
+  ASSERT_TRUE(whole);
+  const fs::path folder = whole->folder;
+  fs::rename(folder, folder.string() + ".making");
+  std::ofstream(folder.string() + ".making/half") << "x";
+  const auto again = find_model((root_ / "model.tar.gz").string(), options_);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(fs::exists(again->folder / "config.json"));
+  EXPECT_FALSE(fs::exists(again->folder / "half"));
+  EXPECT_EQ(cached(), 1U);
+}
+
+TEST_F(ModelArtifactTest, ManyMayUnpackTheSameAtOnce) {
+  const fs::path path = root_ / "model.tar.gz";
+  write_archive(path, {{"config.json", "{}", "", ""}, {"big", std::string(3000000, 'x'), "", ""}});
+  std::vector<std::future<Result<ModelArtifact>>> all;
+  for (int i = 0; i < 8; ++i) {
+    all.push_back(
+        std::async(std::launch::async, [&] { return find_model(path.string(), options_); }));
+  }
+  for (auto& one : all) {
+    const auto found = one.get();
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(fs::file_size(found->folder / "big"), 3000000U);
+  }
+  EXPECT_EQ(cached(), 1U);
 }
 
 TEST_F(ModelArtifactTest, DamagedArchivesAreNamedAndLeaveNothing) {

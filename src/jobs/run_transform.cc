@@ -43,6 +43,31 @@ Result<fs::path> work_folder(const TransformRequest& request, const JobSettings&
   return xdg_folder(request.environment, "XDG_STATE_HOME", ".local/state");
 }
 
+// The model's and the job's Environment, merged.
+Variables stated_environment(const TransformRequest& request) {
+  Variables stated = request.layers.job_environment;  // insert() keeps the job's own
+  stated.insert(request.layers.model_environment.begin(), request.layers.model_environment.end());
+  return stated;
+}
+
+ArtifactOptions artifact_options(const TransformRequest& request, const JobSettings& settings) {
+  ArtifactOptions options;
+  options.shipped_model_folders = request.shipped_model_folders;
+  const auto cache = xdg_folder(request.environment, "XDG_CACHE_HOME", ".cache");
+  options.cache_folder = (cache ? *cache : fs::temp_directory_path() / "millrace") / "models";
+  options.make_store = [settings, cancel = request.cancel](const store::Location& location) {
+    return make_store(location, settings, cancel);
+  };
+  options.notice = request.notice;
+  options.cancel = request.cancel;
+  Variables environment = stated_environment(request);  // insert() keeps what is stated
+  environment.insert(request.environment.begin(), request.environment.end());
+  options.hub = hub_options(environment);
+  options.hub.notice = request.notice;
+  options.hub.cancel = request.cancel;
+  return options;
+}
+
 Result<ModelArtifact> locate_model(const TransformRequest& request, const JobSettings& settings) {
   const bool starts_server = !settings.model_command.empty();
   if (is_model_url(settings.model)) {
@@ -51,14 +76,19 @@ Result<ModelArtifact> locate_model(const TransformRequest& request, const JobSet
         invalid_argument("--model-command starts a server; --model names another that runs"));
   }
   if (starts_server && settings.model.empty()) return ModelArtifact{{}, settings.model_command};
-  ArtifactOptions options;
-  options.shipped_model_folders = request.shipped_model_folders;
-  const auto cache = xdg_folder(request.environment, "XDG_CACHE_HOME", ".cache");
-  options.cache_folder = (cache ? *cache : fs::temp_directory_path() / "millrace") / "models";
-  options.make_store = [&](const store::Location& location) {
-    return make_store(location, settings, request.cancel);
-  };
-  return find_model(settings.model, options);
+  const ArtifactOptions options = artifact_options(request, settings);
+  const Variables stated = stated_environment(request);
+  const auto hub_model = stated.find("HF_MODEL_ID");
+  if (!settings.model.empty() || hub_model == stated.end()) {
+    return find_model(settings.model, options);
+  }
+  // As in AWS's Hugging Face images: a model of the hub, or a folder.
+  std::error_code ignored;
+  if (fs::is_directory(hub_model->second, ignored)) return find_model(hub_model->second, options);
+  const auto revision = stated.find("HF_MODEL_REVISION");
+  return find_model(
+      "hf://" + hub_model->second + (revision == stated.end() ? "" : "@" + revision->second),
+      options);
 }
 
 // What decides a result's bytes, besides the record itself.
@@ -269,15 +299,14 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   return job;
 }
 
-ModelHost host_of(const TransformRequest& request) {
+ModelHost host_of(const TransformRequest& request, const JobSettings& settings) {
   ModelHost host;
   host.notice = request.notice;
   host.program = request.program;
   host.models = request.models;
   host.environment = request.environment;
-  host.stated_environment = request.layers.job_environment;  // insert() keeps the job's own
-  host.stated_environment.insert(request.layers.model_environment.begin(),
-                                 request.layers.model_environment.end());
+  host.stated_environment = stated_environment(request);
+  host.artifacts = artifact_options(request, settings);
   return host;
 }
 
@@ -318,7 +347,7 @@ Status load_and_list(const TransformRequest& request, Prepared* prepared) {
     request.notice("model: " + artifact.name + " (the default)");
   const CancelToken load_cancel = request.cancel.child();
   auto loading = std::async(std::launch::async, [&] {
-    return load_handler(artifact, settings, host_of(request), load_cancel);
+    return load_handler(artifact, settings, host_of(request, settings), load_cancel);
   });
   Result<Source> listed = list_inputs(request, settings);
   if (!listed) load_cancel.cancel();  // nobody needs the model that we might wait for

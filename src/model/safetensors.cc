@@ -15,14 +15,16 @@
 
 #include "base/limits.h"
 #include "model/strict_json.h"
+#include "model/torch_checkpoint.h"
 
 namespace millrace::model {
 namespace {
 
 using nlohmann::json;
 
-constexpr char kSingleFile[] = "model.safetensors";
-constexpr char kIndexFile[] = "model.safetensors.index.json";
+// In the order of preference, as in transformers.
+constexpr std::array kSingleFiles = {"model.safetensors", "pytorch_model.bin"};
+constexpr std::array kIndexFiles = {"model.safetensors.index.json", "pytorch_model.bin.index.json"};
 
 struct DTypeInfo {
   std::string_view name;
@@ -197,10 +199,11 @@ bool plain_file_name(const std::string& name) {
 
 // tensor name -> shard file name.
 Result<std::map<std::string, std::string>> read_index(const std::filesystem::path& path) {
+  const std::string index_name = path.filename().string();
   MR_ASSIGN(const std::string text, read_text_file(path, limits::kModelTextFileBytesMax));
-  MR_ASSIGN(const json document, parse_strict_json(text, kIndexFile));
+  MR_ASSIGN(const json document, parse_strict_json(text, index_name));
   const auto wrong = [&](std::string why) {
-    return fail(invalid_argument(fmt::format("{}: {}", kIndexFile, why)));
+    return fail(invalid_argument(fmt::format("{}: {}", index_name, why)));
   };
   if (!document.is_object()) return wrong("not a JSON object");
   const auto weight_map = document.find("weight_map");
@@ -243,25 +246,26 @@ Result<TensorMap> parse_safetensors(std::span<const std::byte> file, std::string
 
 Result<Checkpoint> Checkpoint::open(const std::filesystem::path& folder) {
   Checkpoint checkpoint;
-  if (is_there(folder / kSingleFile)) {
-    MR_TRY(checkpoint.add_file(folder / kSingleFile));
+  for (const char* name : kSingleFiles) {
+    if (!is_there(folder / name)) continue;
+    MR_TRY(checkpoint.add_file(folder / name));
     return checkpoint;
   }
-  if (is_there(folder / kIndexFile)) {
-    MR_TRY(checkpoint.open_shards(folder));
+  for (const char* name : kIndexFiles) {
+    if (!is_there(folder / name)) continue;
+    MR_TRY(checkpoint.open_shards(folder, name));
     return checkpoint;
   }
-  const bool torch_only = is_there(folder / "pytorch_model.bin");
-  return fail(invalid_argument(
-      fmt::format("neither {} nor {} is there{}", kSingleFile, kIndexFile,
-                  torch_only ? "; pytorch_model.bin is not read: save the model again with "
-                               "save_pretrained(..., safe_serialization=True)"
-                             : "")));
+  return fail(invalid_argument(fmt::format("there is none of {}, {}", fmt::join(kSingleFiles, ", "),
+                                           fmt::join(kIndexFiles, ", "))));
 }
 
 Status Checkpoint::add_file(const std::filesystem::path& path) {
   MR_ASSIGN(MappedFile file, MappedFile::open(path));
-  MR_ASSIGN(TensorMap tensors, parse_safetensors(file.bytes(), path.filename().string()));
+  const std::string file_name = path.filename().string();
+  const bool torch = path.extension() == ".bin";
+  MR_ASSIGN(TensorMap tensors, torch ? parse_torch_checkpoint(file.bytes(), file_name)
+                                     : parse_safetensors(file.bytes(), file_name));
   files_.push_back(std::move(file));
   for (auto& [name, tensor] : tensors) {
     if (!tensors_.emplace(name, std::move(tensor)).second) {
@@ -272,14 +276,14 @@ Status Checkpoint::add_file(const std::filesystem::path& path) {
   return {};
 }
 
-Status Checkpoint::open_shards(const std::filesystem::path& folder) {
-  MR_ASSIGN(const auto index, read_index(folder / kIndexFile));
+Status Checkpoint::open_shards(const std::filesystem::path& folder, const char* index_name) {
+  MR_ASSIGN(const auto index, read_index(folder / index_name));
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : index) shards.insert(shard);
   for (const std::string& shard : shards) {
     const size_t before = tensors_.size();
     if (!is_there(folder / shard)) {
-      return fail(invalid_argument(fmt::format("{}: the file {} is missing", kIndexFile, shard)));
+      return fail(invalid_argument(fmt::format("{}: the file {} is missing", index_name, shard)));
     }
     MR_TRY(add_file(folder / shard));
     // What stands in this shard must be exactly what the index says.
@@ -288,13 +292,13 @@ Status Checkpoint::open_shards(const std::filesystem::path& folder) {
       if (file != shard) continue;
       if (!tensors_.contains(tensor)) {
         return fail(invalid_argument(fmt::format("{}: tensor {} is missing, {} says it is there",
-                                                 shard, tensor, kIndexFile)));
+                                                 shard, tensor, index_name)));
       }
       ++found;
     }
     if (found != tensors_.size() - before) {
       return fail(invalid_argument(
-          fmt::format("{}: it holds tensors that {} does not name", shard, kIndexFile)));
+          fmt::format("{}: it holds tensors that {} does not name", shard, index_name)));
     }
   }
   return {};

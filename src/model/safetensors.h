@@ -40,7 +40,8 @@ std::string shape_text(std::span<const uint64_t> shape);
 Result<TensorMap> parse_safetensors(std::span<const std::byte> file, std::string_view name);
 
 // All tensors of a model folder: `model.safetensors`, or the shards that
-// `model.safetensors.index.json` names. Maps the files as long as it lives.
+// `model.safetensors.index.json` names; else the same of `pytorch_model.bin`. Maps the files as
+// long as it lives.
 class Checkpoint {
  public:
   // Errors name the file or the tensor.
@@ -53,7 +54,7 @@ class Checkpoint {
 
  private:
   Status add_file(const std::filesystem::path& path);
-  Status open_shards(const std::filesystem::path& folder);
+  Status open_shards(const std::filesystem::path& folder, const char* index_name);
 
   std::vector<MappedFile> files_;
   TensorMap tensors_;

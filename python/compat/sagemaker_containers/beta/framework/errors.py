@@ -1,0 +1,4 @@
+"""The exception of unsupported formats."""
+from sagemaker_inference.errors import UnsupportedFormatError
+
+__all__ = ["UnsupportedFormatError"]

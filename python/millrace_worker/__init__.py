@@ -1,0 +1,1 @@
+"""The worker of the Python handler; see __main__.py."""
