@@ -194,8 +194,10 @@ Status PythonWorker::await_ready(std::chrono::seconds timeout, const CancelToken
 Result<PythonWorker::Answer> PythonWorker::ask(const InvokeRequest& request,
                                                std::chrono::seconds timeout) {
   Conversation talk(channel_.get(), steady_clock::now() + timeout, request.cancel);
-  Status sent =
-      talk.send(request_head(invocation_headers(request.content_type, request.accept, request.object_name), request.body.size()), request.body);
+  Status sent = talk.send(
+      request_head(invocation_headers(request.content_type, request.accept, request.object_name),
+                   request.body.size()),
+      request.body);
   Result<Frame> frame = sent ? receive_frame(&talk) : Result<Frame>(fail(sent.error()));
   if (frame) {
     Answer answer;
