@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 def start(program, folder):
     process = subprocess.Popen(
-        [program, "serve", "--no-auth", "--port", "0", "--state-dir", folder],
+        [program, "serve", "--no-auth", "--listen", "127.0.0.1:0", "--data-dir", folder],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         found = re.search(r'url"?[=:]"?(https?://[\d.]+:\d+)', line)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <thread>
@@ -26,7 +27,7 @@ struct ServeArguments {
   server::ServerOptions http;
   std::string config, keys, certificate, private_key;
   bool no_auth = false;
-  std::string state_dir, region, account = "000000000000";
+  std::string listen = "127.0.0.1:8800", data_dir, region, account = "000000000000";
   int running_jobs = 1;
   uint64_t model_memory_in_mb = 4096;
   size_t jobs_kept = 200000;
@@ -43,7 +44,7 @@ std::string variable(const Context& context, const char* name) {
 }
 
 fs::path state_folder(const ServeArguments& arguments, const Context& context) {
-  if (!arguments.state_dir.empty()) return arguments.state_dir;
+  if (!arguments.data_dir.empty()) return arguments.data_dir;
   const std::string state = variable(context, "XDG_STATE_HOME");
   fs::path base = state;
   if (state.empty()) base = fs::path(variable(context, "HOME")) / ".local/state";
@@ -56,6 +57,30 @@ std::string region_of(const ServeArguments& arguments, const Context& context) {
     if (const std::string region = variable(context, name); !region.empty()) return region;
   }
   return "us-east-1";
+}
+
+// "127.0.0.1:8800", "[::1]:8800", "localhost:8800".
+Status take_listen(ServeArguments* arguments) {
+  const std::string& text = arguments->listen;
+  const size_t colon = text.rfind(':');
+  const auto wrong = [&] {
+    return fail(invalid_argument("--listen '" + text + "': expected HOST:PORT, as 127.0.0.1:8800"));
+  };
+  if (colon == std::string::npos) return wrong();
+  std::string host = text.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string::npos) {
+    return wrong();
+  }
+  const char* const begin = text.data() + colon + 1;
+  const char* const end = text.data() + text.size();
+  uint16_t port = 0;
+  const auto [stop, error] = std::from_chars(begin, end, port);
+  if (host.empty() || error != std::errc() || stop != end) return wrong();
+  arguments->http.address = host == "localhost" ? "127.0.0.1" : host;
+  arguments->http.port = port;
+  return {};
 }
 
 // Who may call has to be said: keys, or (where only this machine can) nobody is asked.
@@ -235,6 +260,7 @@ int run_serve(ServeArguments* arguments, CLI::App* command, const Context& conte
       return refuse(applied.error());
     }
   }
+  if (const Status taken = take_listen(arguments); !taken) return refuse(taken.error());
   raise_file_limit();
   const CancelToken cancel;
   cancel_on_signals(cancel);
@@ -286,15 +312,13 @@ void add_options(CLI::App* command, ServeArguments* a) {
   command->add_option("--config", a->config, "A file of settings")
       ->envname("MILLRACE_CONFIG")
       ->type_name("FILE");
-  add(command, "host", &a->http.address, "The address to listen on", "ADDRESS")
+  add(command, "listen", &a->listen, "Where to listen; port 0: any free one", "HOST:PORT")
       ->capture_default_str();
-  add(command, "port", &a->http.port, "The port; 0: any free one (default: 8800)", "PORT")
-      ->default_val(8800);
   add(command, "keys", &a->keys, "The access keys that may call", "FILE");
   add(command, "no-auth", &a->no_auth, "Everybody on this machine may call", "");
   add(command, "certificate", &a->certificate, "TLS: certificate with its chain, PEM", "FILE");
   add(command, "private-key", &a->private_key, "TLS: the certificate's key, PEM", "FILE");
-  add(command, "state-dir", &a->state_dir,
+  add(command, "data-dir", &a->data_dir,
       "Where jobs, models and logs are kept (default: ~/.local/state/millrace/service)", "PATH");
   add(command, "region", &a->region, "Region in ARNs and signatures (default: AWS_REGION)", "NAME");
   add(command, "account", &a->account, "Account in ARNs", "DIGITS")->capture_default_str();

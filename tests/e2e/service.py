@@ -42,7 +42,7 @@ class Service:
     def start(self):
         access = ["--keys", self.keys] if self.keys else ["--no-auth"]
         self.process = subprocess.Popen(
-            [str(self.cli.program), "serve", "--port", "0", "--state-dir",
+            [str(self.cli.program), "serve", "--listen", "127.0.0.1:0", "--data-dir",
              str(self.folder / "state"), *map(str, access), *map(str, self.flags)],
             env=self.cli.environment(self.extra), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -114,13 +114,15 @@ def test_tls(start, tmp_path):
 
 
 def refused(cli, *flags, env=None):
-    run = cli.run("serve", "--port", "0", *flags, exit_status=2, env=env)
+    run = cli.run("serve", "--listen", "127.0.0.1:0", *flags, exit_status=2, env=env)
     return run.stderr
 
 
 def test_it_does_not_start_without_saying_who_may_call(cli, tmp_path):
     assert "--keys FILE" in refused(cli)
-    assert "loopback addresses only" in refused(cli, "--no-auth", "--host", "0.0.0.0")
+    assert "loopback addresses only" in refused(cli, "--no-auth", "--listen", "0.0.0.0:0")
+    for wrong in ("8800", "127.0.0.1:", ":8800", "127.0.0.1:70000", "::1:8800"):
+        assert "expected HOST:PORT" in refused(cli, "--no-auth", "--listen", wrong)
     keys = s.write_keys(tmp_path / "keys", [("A", "secret-b")])
     keys.chmod(0o644)
     told = refused(cli, "--keys", keys)
@@ -135,7 +137,7 @@ def test_it_is_not_its_own_s3_server(cli):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
-        run = cli.run("serve", "--no-auth", "--port", port, exit_status=2,
+        run = cli.run("serve", "--no-auth", "--listen", f"127.0.0.1:{port}", exit_status=2,
                       env={name: f"http://localhost:{port}"})
         assert "is this server itself" in run.stderr and name in run.stderr
 
@@ -158,7 +160,7 @@ def test_flags_are_stronger_than_variables_and_variables_than_the_file(cli, tmp_
 
 def test_a_second_server_on_the_same_folder_is_refused(start, cli):
     service = start()
-    told = refused(cli, "--no-auth", "--state-dir", service.folder / "state")
+    told = refused(cli, "--no-auth", "--data-dir", service.folder / "state")
     assert str(service.folder / "state") in told
 
 
