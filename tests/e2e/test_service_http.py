@@ -114,7 +114,8 @@ def test_tls(start, tmp_path):
 
 
 def refused(cli, *flags, env=None):
-    run = cli.run("serve", "--listen", "127.0.0.1:0", *flags, exit_status=2, env=env)
+    where = () if "--listen" in flags else ("--listen", "127.0.0.1:0")
+    run = cli.run("serve", *where, *flags, exit_status=2, env=env)
     return run.stderr
 
 
