@@ -59,7 +59,7 @@ JobIndex small_index() {
 
 TEST(JobIndex, SortsAsAskedWhateverThePageSize) {
   const JobIndex index = small_index();
-  for (const size_t results : {1, 2, 3, 4, 5}) {
+  for (const size_t results : {1U, 2U, 3U, 4U, 5U}) {
     ListQuery query;
     query.results_max = results;
     EXPECT_THAT(list(index, query), ElementsAre("d", "c", "A", "b"));

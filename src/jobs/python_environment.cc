@@ -87,7 +87,8 @@ Result<fs::path> find_interpreter(const PythonRequest& request) {
                                  " is neither an interpreter nor an environment with bin/python"));
   }
   const auto found = request.environment.find("PATH");
-  std::string_view path = found == request.environment.end() ? "/usr/bin:/bin" : found->second;
+  std::string_view path = "/usr/bin:/bin";
+  if (found != request.environment.end()) path = found->second;
   while (!path.empty()) {
     const size_t colon = path.find(':');
     const fs::path candidate = fs::path(path.substr(0, colon)) / "python3";
