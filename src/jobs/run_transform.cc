@@ -60,8 +60,15 @@ ArtifactOptions artifact_options(const TransformRequest& request, const JobSetti
   };
   options.notice = request.notice;
   options.cancel = request.cancel;
-  Variables environment = stated_environment(request);  // insert() keeps what is stated
-  environment.insert(request.environment.begin(), request.environment.end());
+  // Of what a job states only its own token: where the hub and its cache are is this machine's
+  // matter, and a job that named another endpoint would be sent this machine's token.
+  Variables environment = request.environment;
+  const Variables stated = stated_environment(request);
+  for (const char* name : {"HF_TOKEN", "HF_API_TOKEN", "HF_HUB_OFFLINE"}) {
+    if (const auto found = stated.find(name); found != stated.end()) {
+      environment[name] = found->second;
+    }
+  }
   options.hub = hub_options(environment);
   options.hub.notice = request.notice;
   options.hub.cancel = request.cancel;

@@ -117,6 +117,18 @@ def test_the_token_goes_to_the_hub_and_nowhere_else(hub, pull):
     assert "hf_secret" not in refused.stderr
 
 
+def test_a_job_cannot_have_this_machines_token_sent_elsewhere(cli, hub, tmp_path):
+    elsewhere = HubServer(tmp_path / "hub")
+    env = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_machine"}
+    source = write(tmp_path / "texts.txt", "a good app\n")
+    cli.run("transform", "--input", source, "--output", tmp_path / "out.csv", *TEXT,
+            "--env", f"HF_MODEL_ID={REPOSITORY}", "--env", f"HF_ENDPOINT={elsewhere.url}",
+            "--env", f"HF_HUB_CACHE={tmp_path / 'theirs'}", env=env)
+    elsewhere.stop()
+    assert elsewhere.requests == [] and hub.requests != []
+    assert not (tmp_path / "theirs").exists()
+
+
 def test_what_is_not_there_is_named(hub, pull):
     assert "no such repository or revision" in pull("someone/else", exit_status=2).stderr
     assert "no such repository or revision" in pull(f"{REPOSITORY}@v9", exit_status=2).stderr
