@@ -40,6 +40,9 @@ class HttpImposter {
     std::string body;
     enum class Break { kNot, kBeforeReply, kInHead, kInBody } broken = Break::kNot;
     size_t bytes_before_break = 0;
+    // Called before the reply is sent, while other requests are answered; the handler itself is
+    // called for one request at a time.
+    std::function<void()> hold = {};
   };
   using Handler = std::function<Reply(const Request&)>;
 
@@ -154,6 +157,7 @@ class HttpImposter {
       requests_.push_back(request);
       reply = handler_(request);
     }
+    if (reply.hold) reply.hold();
     if (reply.broken == Reply::Break::kBeforeReply) return reset(fd);
     std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " X\r\n";
     bool has_length = false;

@@ -124,15 +124,13 @@ TEST_F(ServiceTest, LocalPathsAreRefusedUnlessTheyAreAllowed) {
   EXPECT_THAT(job.error().message, HasSubstr("only s3:// locations are allowed"));
 }
 
-// Disabled: on a slow machine (always under ThreadSanitizer) the second of the two requests is
-// sometimes not sent while the first is held back. The cause is not known yet.
-TEST_F(ServiceTest, DISABLED_ARunningJobStopsAndKeepsWhatItCommitted) {
+TEST_F(ServiceTest, ARunningJobStopsAndKeepsWhatItCommitted) {
   EchoModel slow(false);
   images_ = {{"local/slow", slow.url()}};
   JobService& service = open();
   add_model("m", "local/slow");
-  folder_.write("in/a", "quick\n");
-  folder_.write("in/b", "one\n");
+  folder_.write("in/a", "one\n");
+  folder_.write("in/b", "quick\n");
   create("j", R"("MaxConcurrentTransforms":2,)");
   slow.wait_for_invocations(2);
   for (int i = 0; i < 2000 && service.describe_transform_job("j")->progress.objects_done < 1; ++i) {
@@ -146,13 +144,13 @@ TEST_F(ServiceTest, DISABLED_ARunningJobStopsAndKeepsWhatItCommitted) {
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, Code::kInvalidArgument);
   EXPECT_THAT(again.error().message, HasSubstr("already stopped or not running"));
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "out-j/b.out"));
-  EXPECT_EQ(folder_.read("out-j/a.out"), "quick\n");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out-j/a.out"));
+  EXPECT_EQ(folder_.read("out-j/b.out"), "quick\n");
 
   slow.let_go();
   ASSERT_TRUE(service.resume_transform_job("j"));
   EXPECT_EQ(ended("j").record->status, JobStatus::kCompleted);
-  EXPECT_EQ(folder_.read("out-j/b.out"), "one\n");
+  EXPECT_EQ(folder_.read("out-j/a.out"), "one\n");
 }
 
 TEST_F(ServiceTest, JobsRunInTheOrderOfCreationAndAWaitingOneStopsAtOnce) {

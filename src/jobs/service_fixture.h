@@ -52,11 +52,17 @@ class EchoModel {
       reply.status = 404;
       return reply;
     }
-    std::unique_lock lock(mutex_);
-    ++invocations_;
+    {
+      const std::lock_guard lock(mutex_);
+      ++invocations_;
+    }
     changed_.notify_all();
-    const bool quick = request.body.find("quick") != std::string::npos;
-    changed_.wait(lock, [&] { return open_ || quick; });
+    if (request.body.find("quick") == std::string::npos) {
+      reply.hold = [this] {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return open_; });
+      };
+    }
     if (request.body.find("poison") != std::string::npos) {
       reply.status = 400;
       reply.body = "I refuse\nthis record";
