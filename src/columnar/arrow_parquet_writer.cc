@@ -67,6 +67,26 @@ class ResultRows {
   bool finished_ = false;
 };
 
+// Goes over the rows of a row group and says which have no place in the output.
+class LeftOut {
+ public:
+  explicit LeftOut(RowNumbers& rows) : rows_(rows) {}
+
+  Result<bool> next_row() {
+    if (row_ == 0) {
+      MR_ASSIGN(next_, rows_.next());
+    }
+    if (next_ != row_++) return false;
+    MR_ASSIGN(next_, rows_.next());
+    return true;
+  }
+
+ private:
+  RowNumbers& rows_;
+  uint64_t row_ = 0;
+  std::optional<uint64_t> next_;
+};
+
 // A number as replies print it; nothing where there is none.
 Result<std::optional<double>> number_in(std::string_view field) {
   if (field.empty() || field == kErrorField) return std::nullopt;
@@ -233,7 +253,7 @@ class ArrowParquetWriter final : public ParquetWriter {
   }
 
   Status add(const ParquetFile& file, std::string_view source_key, uint32_t row_group,
-             store::ObjectReader& results) override {
+             store::ObjectReader& results, RowNumbers& left_out) override {
     const ArrowParquetFile& from = of(file);
     if (!from.schema()->Equals(*of(*first_).schema(), /*check_metadata=*/false)) {
       return fail(bad_input("the columns of " + from.name() + " are not those of " +
@@ -244,12 +264,12 @@ class ArrowParquetWriter final : public ParquetWriter {
     MR_ASSIGN(const auto batches,
               from.read_batches(row_group, columns, limits::kParquetRowBatchBytes));
     ResultRows rows(results_, results);
+    LeftOut gaps(left_out);
     group_bytes_ = limits::kParquetRowGroupBytesMax;  // begin a row group
     for (;;) {
       MR_ASSIGN(const auto batch, batches->next());
       if (!batch) break;
-      for (int64_t i = 0; i < batch->num_rows(); ++i) MR_TRY(take_result(&rows, source_key));
-      MR_TRY(write_batch(*batch));
+      MR_TRY(add_rows(*batch, source_key, &rows, &gaps));
     }
     MR_ASSIGN(const auto more, rows.next());
     if (more) return fail(corruption("there are more results than rows in " + from.name()));
@@ -267,6 +287,27 @@ class ArrowParquetWriter final : public ParquetWriter {
 
   Status write(const std::function<arrow::Status()>& work) {
     return guarded("write Parquet", work, [&] { return sink_->error(); });
+  }
+
+  // The rows of a batch between those that are left out.
+  Status add_rows(const arrow::RecordBatch& batch, std::string_view source_key, ResultRows* rows,
+                  LeftOut* gaps) {
+    int64_t begin = 0;
+    for (int64_t i = 0; i < batch.num_rows(); ++i) {
+      MR_ASSIGN(const bool left_out, gaps->next_row());
+      if (!left_out) {
+        MR_TRY(take_result(rows, source_key));
+        continue;
+      }
+      MR_TRY(write_rows(batch, begin, i));
+      begin = i + 1;
+    }
+    return write_rows(batch, begin, batch.num_rows());
+  }
+
+  Status write_rows(const arrow::RecordBatch& batch, int64_t begin, int64_t end) {
+    if (begin == end) return {};
+    return write_batch(*batch.Slice(begin, end - begin));
   }
 
   Status take_result(ResultRows* rows, std::string_view source_key) {

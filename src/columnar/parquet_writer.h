@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,15 +29,23 @@ struct ResultColumns {
 // Their names as they stand in the output.
 std::vector<std::string> added_columns(const ResultColumns& results);
 
+// Rows of a row group, counted from 0, in order.
+class RowNumbers {
+ public:
+  virtual ~RowNumbers() = default;
+  virtual Result<std::optional<uint64_t>> next() = 0;  // nothing: the end
+};
+
 class ParquetWriter {
  public:
   virtual ~ParquetWriter() = default;
   // Appends a row group of `file` with its results, one line for each row. An empty field is null,
-  // and so is a number's place that says ERROR (a refused record). A row group whose columns are
-  // large is written as several. bad_input where the file's columns are not the first one's;
-  // corruption where there are more or fewer results than rows. What is held is bounded.
+  // and so is a number's place that says ERROR (a refused record). Rows that `left_out` names have
+  // no result and are not written. A row group whose columns are large is written as several.
+  // bad_input where the file's columns are not the first one's; corruption where there are more or
+  // fewer results than rows. What is held is bounded.
   virtual Status add(const ParquetFile& file, std::string_view source_key, uint32_t row_group,
-                     store::ObjectReader& results) = 0;
+                     store::ObjectReader& results, RowNumbers& left_out) = 0;
   // Writes the footer. The object is the caller's to commit.
   virtual Status finish() = 0;
 };

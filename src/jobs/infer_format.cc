@@ -185,7 +185,6 @@ Status take_stated_for_parquet(const JobSettings& settings, record::DataFormat* 
   if (stated && settings.assemble_with == AssembleWith::kNone)
     return refuse("--assemble-with None");
   // A row of the output is a row of the input, and its result columns have types.
-  if (settings.record_errors.keep_going()) return refuse("--on-record-error");
   if (!settings.input_filter.empty()) return refuse("--input-filter");
   if (!settings.output_filter.empty()) return refuse("--output-filter");
   if (settings.generate_inference_id) return refuse("--generate-inference-id");
@@ -276,11 +275,6 @@ Result<record::DataFormat> infer_format(const JobSettings& settings,
 
 Status check_output_form(const JobSettings& settings, const record::DataFormat& format) {
   if (settings.merge.empty() || format.split_type == SplitType::kParquet) return {};
-  if (settings.record_errors.keep_going()) {
-    return fail(invalid_argument(
-        "--merge: refused records have an errors file for each output; it goes with "
-        "--on-record-error fail only"));
-  }
   if (format.assemble_with != AssembleWith::kLine) {
     return fail(invalid_argument(
         "--merge needs --assemble-with Line: results that do not end in a line end run together"));

@@ -82,10 +82,8 @@ Result<std::set<std::string>> list(const std::set<std::string>& keys, store::Obj
   return found;
 }
 
-// An errors file beside a new output would be taken for its own; where outputs are merged there is
-// none.
+// An errors file beside a new output would be taken for its own.
 bool errors_files_matter(const TransformJob& job) {
-  if (job.output_form.merges()) return false;
   return job.record_errors.keep_going() || job.if_exists == IfExists::kSkip ||
          job.if_exists == IfExists::kUpdate;
 }
@@ -191,7 +189,7 @@ Status settle_existing_outputs(TransformJob* job, store::ObjectStore& output,
   MR_ASSIGN(const std::set<std::string> found, existing(*job, outputs, output));
   std::vector<Output*> there;
   for (Output& one : outputs) {
-    const bool stale_errors = !job->output_form.merges() && found.contains(errors_key(one.key));
+    const bool stale_errors = found.contains(errors_key(one.key));
     for (PlannedObject& planned : one.objects) planned.stale_errors = stale_errors;
     if (is_ours(earlier, *job, one.key)) continue;
     const bool exists = found.contains(one.key);

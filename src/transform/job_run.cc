@@ -7,8 +7,6 @@
 
 #include "base/limits.h"
 #include "base/xxh3.h"
-#include "transform/compressed_writer.h"
-#include "transform/existing_outputs.h"
 #include "transform/parquet_object.h"
 #include "transform/scan_object.h"
 #include "transform/transform_part.h"
@@ -28,16 +26,6 @@ uint32_t requests_max(const TransformJob& job, const handler::HandlerTraits& tra
   return std::max(1U, job.max_concurrent_transforms);
 }
 
-std::string output_content_type(const TransformJob& job) {
-  const auto compressed = record::compression_media_type(job.output_form.compression);
-  if (!compressed.empty()) return std::string(compressed);
-  const record::DataFormat& format = job.format;
-  if (is_parquet(format)) return "application/vnd.apache.parquet";
-  if (!format.accept.empty()) return format.accept;
-  const bool text = record::media_type(format.content_type) == record::MediaType::kText;
-  return text ? "text/csv" : format.content_type;
-}
-
 }  // namespace
 
 JobRun::JobRun(const TransformJob& job, store::ObjectStore& input, store::ObjectStore& output,
@@ -53,6 +41,7 @@ JobRun::JobRun(const TransformJob& job, store::ObjectStore& input, store::Object
       cancel_(cancel),
       in_flight_(limits::kInFlightBytesMax, requests_max(job, handler.traits())),
       parts_(job.feeders, job.part_bytes, limits::kPartsAheadMax),
+      outputs_(job_, output_, handler_.traits(), area_, cancel_),
       may_go_on_(!handler.traits().identity.empty()) {
   report_.objects.resize(job.objects.size());
   if (job.output_form.merges()) merge_parts_.resize(job.objects.size());
@@ -219,11 +208,11 @@ Result<PartResult> JobRun::transform_to(const PartOutput& out, const PartTask& t
 // An object of one part needs no staging: it streams into its output, which nobody sees yet.
 Result<PartResult> JobRun::transform_whole(const PartTask& task) {
   ObjectRun& object = *task.object;
-  const std::string& key = object.planned().output_key;
-  MR_ASSIGN(const auto writer, create_output(key, input_version(object.planned()), 0));
-  ErrorsFile errors([&] { return create_errors(object.planned()); });
+  const OutputPlace place = outputs_.place_of(object.planned());
+  MR_ASSIGN(const auto writer, outputs_.create(place, 0));
+  ErrorsFile errors = outputs_.errors_of(place);
   MR_ASSIGN(PartResult result, transform_to({*writer, errors, object.refusals()}, task));
-  MR_TRY(commit(object, result, *writer, errors));
+  MR_TRY(commit(object, result, place, *writer, errors));
   return result;
 }
 
@@ -268,7 +257,9 @@ void JobRun::finish(ObjectRun& object) {
   Status status;
   if (object.error()) {
     status = fail(*object.error());
-  } else if (!merges && (object.parts() > 1 || stages_all())) {
+  } else if (merges) {
+    status = object.refusals().judge(object.result().records);
+  } else if (object.parts() > 1 || stages_all()) {
     status = assemble(object);
   }
   // Of an object that failed or was stopped, the parts that are done stay for the next run.
@@ -312,18 +303,25 @@ Status JobRun::assemble(ObjectRun& object) {
   MR_TRY(object.refusals().judge(object.result().records));  // before much is copied
   std::unique_lock one_at_a_time(parquet_mutex_, std::defer_lock);
   if (is_parquet(job_.format)) one_at_a_time.lock();
-  const std::string& key = object.planned().output_key;
-  MR_ASSIGN(const auto writer,
-            create_output(key, input_version(object.planned()), object.result().bytes));
+  const OutputPlace place = outputs_.place_of(object.planned());
+  MR_ASSIGN(const auto writer, outputs_.create(place, object.result().bytes));
   const StagedObject staged = staged_object(object.index(), object.parts());
+  ErrorsFile errors = outputs_.errors_of(place);
+  MR_TRY(put_together({&staged, 1}, *writer, errors));
+  return commit(object, object.result(), place, *writer, errors);
+}
+
+Status JobRun::put_together(std::span<const StagedObject> objects, store::ObjectWriter& writer,
+                            ErrorsFile& errors) {
   const AssembleContext context = {job_, handler_.traits(), input_, area_.staged(), cancel_};
-  MR_TRY(transform::assemble(context, {&staged, 1}, *writer));
-  ErrorsFile errors([&] { return create_errors(object.planned()); });
-  for (const std::string& part : staged.parts) {
-    if (object.result().refused.count == 0) break;
-    MR_TRY(area_.staged().copy_errors(part, errors));
+  MR_TRY(transform::assemble(context, objects, writer));
+  if (!job_.record_errors.keep_going()) return {};
+  for (const StagedObject& object : objects) {
+    for (const std::string& part : object.parts) {
+      MR_TRY(area_.staged().copy_errors(part, errors));
+    }
   }
-  return commit(object, object.result(), *writer, errors);
+  return {};
 }
 
 StagedObject JobRun::staged_object(size_t index, uint32_t parts) const {
@@ -349,94 +347,27 @@ Status JobRun::merge() {
   for (size_t i = 0; i < merge_parts_.size(); ++i) {
     objects.push_back(staged_object(i, merge_parts_[i]));
   }
-  const std::string& key = job_.output_form.merge_key;
-  MR_ASSIGN(const auto writer, create_output(key, merged_input_version(job_), merge_bytes_));
-  const AssembleContext context = {job_, handler_.traits(), input_, area_.staged(), cancel_};
-  MR_TRY(transform::assemble(context, objects, *writer));
-  MR_TRY(begin_commit(key));
-  return writer->commit();
+  const OutputPlace place = outputs_.merged_place();
+  MR_ASSIGN(const auto writer, outputs_.create(place, merge_bytes_));
+  ErrorsFile errors = outputs_.errors_of(place);
+  MR_TRY(put_together(objects, *writer, errors));
+  return outputs_.commit(place, *writer, errors);
 }
 
-Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_output(const std::string& key,
-                                                                   const std::string& version,
-                                                                   uint64_t expected_size) {
-  store::WriteOptions options = write_options(key);
-  options.metadata = stamp_of(job_, version, handler_.traits().identity);
-  options.content_type = output_content_type(job_);
-  options.expected_size = expected_size;
-  MR_ASSIGN(auto writer, output_.create(key, options));
-  return compressed(std::move(writer), job_.output_form.compression);
-}
-
-Result<std::unique_ptr<store::ObjectWriter>> JobRun::create_errors(const PlannedObject& planned) {
-  store::WriteOptions options = write_options(planned.output_key);
-  options.content_type = "application/jsonlines";
-  options.overwrite |= planned.stale_errors;
-  return output_.create(errors_key(planned.output_key), options);
-}
-
-store::WriteOptions JobRun::write_options(const std::string& output_key) {
-  store::WriteOptions options;
-  options.overwrite = job_.may_replace() || is_ours(output_key);
-  options.kms_key_id = job_.kms_key_id;
-  options.journal = &area_.journal();
-  return options;
-}
-
-// An output that an earlier run of this job may have committed is its own to replace.
-bool JobRun::is_ours(const std::string& output_key) const {
-  return area_.earlier().committing.contains(output_key);
-}
-
-Status JobRun::begin_commit(const std::string& output_key) {
-  if (cancel_.cancelled()) return fail(cancelled("stopped"));
-  MR_TRY(area_.journal().output_committing(output_key, job_.settings_digest));
-  // Should the power fail right after, the next run must know whose this output is.
-  return job_.may_replace() ? Status() : area_.journal().sync();
-}
-
-Status JobRun::commit(ObjectRun& object, const PartResult& result, store::ObjectWriter& writer,
-                      ErrorsFile& errors) {
-  const std::string& key = object.planned().output_key;
+Status JobRun::commit(ObjectRun& object, const PartResult& result, const OutputPlace& place,
+                      store::ObjectWriter& writer, ErrorsFile& errors) {
   MR_TRY(object.refusals().judge(result.records));
-  MR_TRY(begin_commit(key));
-  // Whoever sees the output finds the errors file that belongs to it, or none.
-  MR_TRY(errors.commit());
-  const bool may_be_stale = object.planned().stale_errors || is_ours(key);
-  if (errors.bytes() == 0 && may_be_stale) MR_TRY(remove_stale_errors(key));
-  MR_TRY(writer.commit());
-  remember_commit(object, result, writer);
-  return {};
-}
-
-Status JobRun::remove_stale_errors(const std::string& output_key) {
-  Status removed = output_.remove(errors_key(output_key));
-  if (removed || removed.error().code == Code::kNotFound) return {};
-  return removed;
-}
-
-// What cannot be remembered is only done again by the next run: no reason to fail the object.
-void JobRun::remember_commit(const ObjectRun& object, const PartResult& result,
-                             const store::ObjectWriter& writer) {
-  const PlannedObject& planned = object.planned();
-  std::optional<store::ObjectInfo> output = writer.committed();
-  if (!output) {
-    Result<store::ObjectInfo> found = output_.stat(planned.output_key);
-    if (!found) return;
-    output = std::move(*found);
-  }
+  MR_TRY(outputs_.commit(place, writer, errors));
   CommittedOutput committed;
-  committed.output_key = planned.output_key;
-  committed.input_etag = planned.input.etag;
-  committed.settings_digest = job_.settings_digest;
-  committed.output_size = output->size;
-  committed.output_etag = output->etag;
+  committed.output_key = place.key;
+  committed.input_etag = object.planned().input.etag;
   committed.records = result.records;
   committed.failed_records = result.refused.count;
-  committed.bytes_in = planned.input.size;
+  committed.bytes_in = object.planned().input.size;
   committed.seconds = object.seconds();
   committed.counts = result.counts;
-  (void)area_.journal().output_committed(committed);
+  outputs_.remember(std::move(committed), writer);
+  return {};
 }
 
 // Records that were refused in an object that failed, as far as they are why it did.

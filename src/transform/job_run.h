@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "store/object_store.h"
 #include "transform/assemble.h"
 #include "transform/in_flight.h"
+#include "transform/job_outputs.h"
 #include "transform/object_run.h"
 #include "transform/part_queue.h"
 #include "transform/progress.h"
@@ -53,18 +55,10 @@ class JobRun {
   void finish(ObjectRun& object);
   Status assemble(ObjectRun& object);
   StagedObject staged_object(size_t index, uint32_t parts) const;
-  Result<std::unique_ptr<store::ObjectWriter>> create_output(const std::string& key,
-                                                             const std::string& version,
-                                                             uint64_t expected_size);
-  Result<std::unique_ptr<store::ObjectWriter>> create_errors(const PlannedObject& planned);
-  store::WriteOptions write_options(const std::string& output_key);
-  bool is_ours(const std::string& output_key) const;
-  Status begin_commit(const std::string& output_key);
-  Status commit(ObjectRun& object, const PartResult& result, store::ObjectWriter& writer,
-                ErrorsFile& errors);
-  Status remove_stale_errors(const std::string& output_key);
-  void remember_commit(const ObjectRun& object, const PartResult& result,
-                       const store::ObjectWriter& writer);
+  Status put_together(std::span<const StagedObject> objects, store::ObjectWriter& writer,
+                      ErrorsFile& errors);
+  Status commit(ObjectRun& object, const PartResult& result, const OutputPlace& place,
+                store::ObjectWriter& writer, ErrorsFile& errors);
   void fail_object(size_t index, const Error& error, uint64_t refused = 0);
   void tell(const ObjectReport& object) const;
   uint64_t refused_in(const ObjectRun& object, const Error& error) const;
@@ -89,6 +83,7 @@ class JobRun {
   const CancelToken cancel_;
   InFlight in_flight_;
   PartQueue parts_;
+  const JobOutputs outputs_;
   // With what an earlier run left: not where the model does not say which one it is.
   const bool may_go_on_;
 

@@ -3,8 +3,12 @@
 
 #include <utility>
 
+#include "base/json_check.h"
+#include "base/limits.h"
 #include "columnar/parquet_file.h"
 #include "columnar/parquet_writer.h"
+#include "record/splitter.h"
+#include "transform/refusals.h"
 
 namespace millrace::transform {
 namespace {
@@ -76,6 +80,76 @@ Status find_parts(store::ObjectStore& store, const TransformJob& job,
   return {};
 }
 
+// The rows of a part that its error lines tell of: where refused records are dropped, no result is
+// staged for them.
+class DroppedRows final : public columnar::RowNumbers {
+ public:
+  // `reader`: null where nothing was refused. `first_record`: the part's.
+  DroppedRows(std::unique_ptr<store::ObjectReader> reader, std::string object,
+              uint64_t first_record)
+      : reader_(std::move(reader)),
+        object_(std::move(object)),
+        first_record_(first_record),
+        splitter_(record::make_splitter(lines(), 0, kLineBytesMax)) {}
+
+  Result<std::optional<uint64_t>> next() override {
+    record::Record line;
+    while (reader_) {
+      MR_ASSIGN(const bool found, splitter_->next(&line));
+      if (found) {
+        const auto record = record_in_error_line(line.content, object_);
+        if (record && *record >= first_record_) return *record - first_record_;
+        return fail(corruption("a staged error line of " + object_ + " is damaged"));
+      }
+      MR_ASSIGN(const size_t got, reader_->read(block_));
+      if (got > 0) splitter_->feed(std::string_view(block_).substr(0, got));
+      if (got == 0) reader_ = nullptr;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // Of a record each byte may take six, of a cause likewise.
+  static constexpr uint64_t kLineBytesMax = 16 * limits::kErrorRecordBytesMax;
+
+  static record::DataFormat lines() {
+    record::DataFormat format;
+    format.content_type = "application/jsonlines";
+    format.split_type = record::SplitType::kLine;
+    return format;
+  }
+
+  std::unique_ptr<store::ObjectReader> reader_;
+  const std::string object_;
+  const uint64_t first_record_;
+  const std::unique_ptr<record::Splitter> splitter_;
+  std::string block_ = std::string(limits::kReadBlockBytes, '\0');
+};
+
+// Appends an object's rows, from its staged parts.
+Status add_object(const AssembleContext& context, const StagedObject& object,
+                  const ParquetFile& file, columnar::ParquetWriter& writer) {
+  const store::ObjectInfo& input = object.planned->input;
+  const std::string name = context.input.describe(input.key);
+  const bool drops = context.job.record_errors.on == RecordErrorRules::On::kDrop;
+  uint64_t first_record = 0;
+  for (uint32_t group = 0; group < file.row_groups().size(); ++group) {
+    if (context.cancel.cancelled()) return fail(cancelled("stopped"));
+    if (group >= object.parts.size()) {
+      return fail(corruption(name + " changed while it was read"));
+    }
+    MR_ASSIGN(const auto results, context.staged.read(object.parts[group]));
+    std::unique_ptr<store::ObjectReader> errors;
+    if (drops) {
+      MR_ASSIGN(errors, context.staged.read_errors(object.parts[group]));
+    }
+    DroppedRows dropped(std::move(errors), name, first_record);
+    MR_TRY(writer.add(file, input.key, group, *results, dropped));
+    first_record += file.row_groups()[group].rows;
+  }
+  return {};
+}
+
 }  // namespace
 
 Status check_first_parquet(const TransformJob& job, store::ObjectStore& input,
@@ -113,6 +187,16 @@ Result<std::unique_ptr<store::ObjectReader>> read_texts(const PartContext& conte
   return part.parquet->read_texts(part.index, column, form);
 }
 
+std::optional<std::string> row_text(std::string_view line) {
+  constexpr std::string_view kBefore = R"({"inputs":)";
+  if (line.starts_with(kBefore))
+    line = line.substr(kBefore.size(), line.size() - kBefore.size() - 1);
+  if (!line.starts_with('"')) return std::nullopt;
+  std::string text;
+  append_json_unescaped(line.substr(1, line.size() - 2), &text);
+  return text;
+}
+
 Status assemble_parquet(const AssembleContext& context, std::span<const StagedObject> objects,
                         store::ObjectWriter& out) {
   const ResultColumns columns = result_columns(context.job, context.traits);
@@ -124,14 +208,7 @@ Status assemble_parquet(const AssembleContext& context, std::span<const StagedOb
       MR_ASSIGN(const uint32_t text, file->find_text_column(context.job.text_column));
       MR_ASSIGN(writer, columnar::make_parquet_writer(file, text, columns, out));
     }
-    for (uint32_t group = 0; group < file->row_groups().size(); ++group) {
-      if (context.cancel.cancelled()) return fail(cancelled("stopped"));
-      if (group >= object.parts.size()) {
-        return fail(corruption(context.input.describe(input.key) + " changed while it was read"));
-      }
-      MR_ASSIGN(const auto results, context.staged.read(object.parts[group]));
-      MR_TRY(writer->add(*file, input.key, group, *results));
-    }
+    MR_TRY(add_object(context, object, *file, *writer));
   }
   return writer->finish();
 }

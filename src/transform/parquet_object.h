@@ -4,7 +4,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "handler/inference_handler.h"
@@ -30,8 +33,12 @@ void scan_parquet(store::ObjectStore& store, const TransformJob& job,
 Result<std::unique_ptr<store::ObjectReader>> read_texts(const PartContext& context,
                                                         const Part& part);
 
-// As assemble(), for Parquet: each row with its result. bad_input where the objects have different
-// columns. Takes some 300 MiB of memory at most, and what one page of the input takes.
+// A row's text, from the line that it was sent as; nothing where the text is null.
+std::optional<std::string> row_text(std::string_view line);
+
+// As assemble(), for Parquet: each row with its result, but for refused ones that are dropped.
+// bad_input where the objects have different columns. Takes some 300 MiB of memory at most, and
+// what one page of the input takes.
 Status assemble_parquet(const AssembleContext& context, std::span<const StagedObject> objects,
                         store::ObjectWriter& out);
 

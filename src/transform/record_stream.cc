@@ -26,8 +26,9 @@ Result<RecordStream> RecordStream::open(store::ObjectStore& store, const store::
 }
 
 RecordStream RecordStream::over(std::unique_ptr<store::ObjectReader> lines, const Part& part,
-                                const record::DataFormat& format, const CancelToken& cancel) {
-  return RecordStream(std::move(lines), part, format, cancel, record::BadRecords::kFail, {});
+                                const record::DataFormat& format, const CancelToken& cancel,
+                                record::BadRecords bad_records) {
+  return RecordStream(std::move(lines), part, format, cancel, bad_records, {});
 }
 
 RecordStream::RecordStream(std::unique_ptr<store::ObjectReader> reader, const Part& part,

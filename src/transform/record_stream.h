@@ -27,7 +27,8 @@ class RecordStream {
 
   // The same over a reader that yields the part's records as lines (rows of Parquet).
   static RecordStream over(std::unique_ptr<store::ObjectReader> lines, const Part& part,
-                           const record::DataFormat& format, const CancelToken& cancel);
+                           const record::DataFormat& format, const CancelToken& cancel,
+                           record::BadRecords bad_records);
 
   // Takes the object's CSV header; the records then start after it.
   // REQUIRES: the range begins at 0 and nothing was taken yet.

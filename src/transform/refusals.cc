@@ -2,6 +2,7 @@
 #include "transform/refusals.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/digest.h"
 #include "base/json_write.h"
@@ -9,6 +10,31 @@
 #include "base/utf8.h"
 
 namespace millrace::transform {
+namespace {
+
+std::string line_start(std::string_view object) {
+  std::string line = "{\"object\":";
+  append_json_string(object, &line);
+  return line + ",\"record_number\":";
+}
+
+void append_content(std::string_view content, std::string* line) {
+  const bool cut = content.size() > limits::kErrorRecordBytesMax;
+  if (cut) content = content.substr(0, limits::kErrorRecordBytesMax);
+  // The cut may go through a character.
+  for (size_t i = 0; cut && i < 3 && !content.empty() && !is_utf8(content); ++i) {
+    content.remove_suffix(1);
+  }
+  if (is_utf8(content)) {
+    *line += ",\"record\":";
+    append_json_string(content, line);
+  } else {
+    *line += ",\"record_base64\":\"" + base64(content) + '"';
+  }
+  if (cut) *line += ",\"record_cut\":true";
+}
+
+}  // namespace
 
 Status Refusals::add(uint32_t part, const RefusedRecords& refused) {
   if (refused.count == 0) return {};
@@ -64,30 +90,27 @@ std::string errors_key(std::string_view output_key) {
   return std::string(output_key) + ".errors.jsonl";
 }
 
-std::string error_line(std::string_view object, uint64_t record, uint64_t offset,
-                       std::string_view cause, std::string_view content) {
-  std::string line = "{\"object\":";
-  append_json_string(object, &line);
-  line += ",\"record_number\":" + std::to_string(record + 1);
-  line += ",\"byte_offset\":" + std::to_string(offset);
+std::string error_line(const RefusedRecord& refused) {
+  std::string line = line_start(refused.object) + std::to_string(refused.record + 1);
+  if (refused.offset) line += ",\"byte_offset\":" + std::to_string(*refused.offset);
   line += ",\"code\":\"bad_input\",\"cause\":";
-  append_json_string(cause, &line);
-  const bool cut = content.size() > limits::kErrorRecordBytesMax;
-  if (cut) content = content.substr(0, limits::kErrorRecordBytesMax);
-  // The cut may go through a character.
-  for (size_t i = 0; cut && i < 3 && !content.empty() && !is_utf8(content); ++i) {
-    content.remove_suffix(1);
-  }
-  if (is_utf8(content)) {
-    line += ",\"record\":";
-    append_json_string(content, &line);
+  append_json_string(refused.cause, &line);
+  if (refused.content) {
+    append_content(*refused.content, &line);
   } else {
-    line += ",\"record_base64\":\"";
-    line += base64(content);
-    line += '"';
+    line += ",\"record\":null";
   }
-  if (cut) line += ",\"record_cut\":true";
   return line + "}\n";
+}
+
+std::optional<uint64_t> record_in_error_line(std::string_view line, std::string_view object) {
+  const std::string start = line_start(object);
+  if (!line.starts_with(start)) return std::nullopt;
+  line.remove_prefix(start.size());
+  uint64_t number = 0;
+  const auto [stop, code] = std::from_chars(line.data(), line.data() + line.size(), number);
+  if (code != std::errc() || number == 0) return std::nullopt;
+  return number - 1;
 }
 
 }  // namespace millrace::transform

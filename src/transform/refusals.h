@@ -67,9 +67,20 @@ class ErrorsFile final : public store::ObjectWriter {
 // The key of the errors file that belongs to an output.
 std::string errors_key(std::string_view output_key);
 
+// A record that was refused, as the errors file tells of it.
+struct RefusedRecord {
+  std::string_view object;
+  uint64_t record = 0;             // counted from 0
+  std::optional<uint64_t> offset;  // its first byte in the object; a row of Parquet has none
+  std::string_view cause;
+  std::optional<std::string_view> content;  // a row's text may be null
+};
+
 // A line of the errors file: the object, the record's number (from 1) and its byte offset, the
 // cause, and the record itself (in base64 where it is no UTF-8, cut where it is very long).
-std::string error_line(std::string_view object, uint64_t record, uint64_t offset,
-                       std::string_view cause, std::string_view content);
+std::string error_line(const RefusedRecord& refused);
+
+// The number (from 0) of the record that such a line is about. REQUIRES: `object` is the line's.
+std::optional<uint64_t> record_in_error_line(std::string_view line, std::string_view object);
 
 }  // namespace millrace::transform

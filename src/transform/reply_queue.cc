@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "transform/halving.h"
+#include "transform/parquet_object.h"
 
 namespace millrace::transform {
 namespace {
@@ -200,19 +201,35 @@ Status ReplyQueue::check_errors(const Request& request, const handler::InvokeRep
 
 // A line for each in the errors file, and one more against the threshold.
 Status ReplyQueue::note_refused(const Request& request) {
-  const std::string object = context_.input.describe(context_.object.key);
   for (const handler::RecordError& error : refused_) {
     const uint64_t number = request.batch.first_record + error.record;
     const uint64_t offset = request.offsets[error.record];
-    const std::string_view content = request.original(error.record);
     const RefusedRecords one = {
         1, number, record_name(context_.job.format, number, offset) + ": " + error.message};
     result_.refused += one;
     MR_TRY(out_.refusals.add(part_, one));
-    MR_TRY(out_.errors.append(error_line(object, number, offset, error.message, content)));
+    MR_TRY(out_.errors.append(error_line(request, error)));
     ++context_.counters.records_failed;
   }
   return {};
+}
+
+std::string ReplyQueue::error_line(const Request& request,
+                                   const handler::RecordError& error) const {
+  const std::string object = context_.input.describe(context_.object.key);
+  RefusedRecord refused;
+  refused.object = object;
+  refused.record = request.batch.first_record + error.record;
+  refused.cause = error.message;
+  const std::string_view content = request.original(error.record);
+  if (!is_parquet(context_.job.format)) {
+    refused.offset = request.offsets[error.record];
+    refused.content = content;
+    return transform::error_line(refused);
+  }
+  const std::optional<std::string> text = row_text(content);
+  if (text) refused.content = *text;
+  return transform::error_line(refused);
 }
 
 }  // namespace millrace::transform

@@ -53,6 +53,7 @@ class ReplyQueue {
   Result<handler::InvokeReply> answer_by_halves(const Request& request, const Error& refusal);
   Status check_errors(const Request& request, const handler::InvokeReply& reply) const;
   Status note_refused(const Request& request);
+  std::string error_line(const Request& request, const handler::RecordError& error) const;
 
   const PartContext& context_;
   const uint32_t part_;

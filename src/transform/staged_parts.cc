@@ -213,6 +213,13 @@ Status StagedParts::copy(const std::string& name, store::ObjectWriter& out, uint
   return copy_file(file(name), out, from);
 }
 
+Result<std::unique_ptr<store::ObjectReader>> StagedParts::read_errors(
+    const std::string& name) const {
+  std::error_code code;
+  if (!fs::exists(file(name, kErrorsSuffix), code) && !code) return nullptr;
+  return open_file(file(name, kErrorsSuffix), 0);
+}
+
 Status StagedParts::copy_errors(const std::string& name, store::ObjectWriter& out) const {
   std::error_code code;
   if (!fs::exists(file(name, kErrorsSuffix), code) && !code) return {};

@@ -44,6 +44,8 @@ class StagedParts {
   Result<std::unique_ptr<store::ObjectReader>> read(const std::string& name) const;
   // Appends the staged bytes (from `from` on) to `out`, a block at a time.
   Status copy(const std::string& name, store::ObjectWriter& out, uint64_t from = 0) const;
+  // Null where the part has none.
+  Result<std::unique_ptr<store::ObjectReader>> read_errors(const std::string& name) const;
   // Nothing where the part has none.
   Status copy_errors(const std::string& name, store::ObjectWriter& out) const;
 

@@ -20,7 +20,8 @@ Result<RecordStream> open_records(const PartContext& context, const Part& part) 
                               context.job.record_errors.bad_records());
   }
   MR_ASSIGN(auto texts, read_texts(context, part));
-  return RecordStream::over(std::move(texts), part, format, context.cancel);
+  return RecordStream::over(std::move(texts), part, format, context.cancel,
+                            context.job.record_errors.bad_records());
 }
 
 // The object's first part starts with the CSV header, if there is one; later parts were told.

@@ -6,6 +6,8 @@ import random
 import shutil
 import time
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cli import Cli, files_in, json_lines, write
@@ -148,13 +150,65 @@ def test_kill_at_any_moment(cli, tiny_model, place):
     assert not files_in(cli.home), "the runs that ended left no work area"
 
 
-def test_a_changed_command_does_not_resume_the_killed_one(millrace, tiny_model, tmp_path):
+def wait_until_staged(cli, process, parts):
+    """Until the job has so many results of parts in its work area: it is in its midst then."""
+    while process.poll() is None:
+        staged = [file for file in cli.work_root.glob("jobs/*/parts/*") if "." not in file.name]
+        if len(staged) >= parts:
+            return
+        time.sleep(0.001)
+    raise AssertionError(f"it ended by itself: {process.communicate()}")
+
+
+@pytest.mark.parametrize("name", [[], ["--job-name", "nightly"]], ids=["derived-name", "same-name"])
+def test_a_changed_command_does_not_resume_the_killed_one(millrace, tiny_model, tmp_path, name):
     cli = Cli(millrace, tmp_path / "home")
     place = FilePlace(tmp_path)
-    _, duration, _ = undisturbed(cli, tiny_model, place)
-    assert kill_at(cli, tiny_model, place, 1, duration * 0.5)
+    process = cli.start("transform", "--model", tiny_model, "--input", place.source, "--output",
+                        place.target(1), *JOB, *name)
+    wait_until_staged(cli, process, 3)
+    process.kill()
+    process.communicate()
     shutil.rmtree(place.target(1), ignore_errors=True)
-    run = cli.transform(tiny_model, place.source, place.target(1), *JOB, "--score-digits", "2")
+    run = cli.transform(tiny_model, place.source, place.target(1), *JOB, *name,
+                        "--score-digits", "2")
     assert run.summary["records"] == 5 * RECORDS
+    assert run.summary["resumed_records"] == 0
     lines = place.view(1).objects()["a.jsonl.out"].splitlines()
     assert all(len(line) < len(lines[0]) + 20 for line in lines)
+
+
+def merged_lines(folder):
+    for name, content in make_objects().items():
+        write(folder / "in" / name, content)
+    return ["--merge", "all.jsonl", *JOB]
+
+
+def parquet_rows(folder):
+    (folder / "in").mkdir()
+    texts = [None if i % 77 == 0 else f"great app {i % 700} " + "x" * 300 for i in range(20_000)]
+    pq.write_table(pa.table({"id": range(len(texts)), "text": texts}),
+                   folder / "in" / "a.parquet", row_group_size=1000)
+    return ["--text-column", "text", "--on-record-error", "drop"]
+
+
+@pytest.mark.parametrize("make", [merged_lines, parquet_rows])
+def test_kill_where_results_wait_to_be_put_together(cli, tiny_model, tmp_path, make, request):
+    """Merged objects and Parquet: the errors file, too, is the one of an undisturbed run."""
+    if make is parquet_rows:
+        request.getfixturevalue("parquet")
+    flags = make(tmp_path)
+    refuse = {"MILLRACE_EMPTY": "error"}
+    cli.transform(tiny_model, tmp_path / "in", tmp_path / "whole", *flags, env=refuse)
+    expected = files_in(tmp_path / "whole")
+    assert len(expected) == 2 and all(expected.values())
+    for parts in (1, 4, 9):
+        process = cli.start("transform", "--model", tiny_model, "--input", tmp_path / "in",
+                            "--output", tmp_path / f"{parts}", *flags, env=refuse)
+        wait_until_staged(cli, process, parts)
+        process.kill()
+        process.communicate()
+        assert not files_in(tmp_path / f"{parts}")
+        run = cli.transform(tiny_model, tmp_path / "in", tmp_path / f"{parts}", *flags, env=refuse)
+        assert run.summary["resumed_records"] > 0 and run.summary["failed_records"] > 0
+        assert files_in(tmp_path / f"{parts}") == expected

@@ -261,6 +261,83 @@ def test_merged_parquet_is_one_table(cli, tiny_model, tmp_path):
     assert "c.parquet are not those of" in run.stderr and not (tmp_path / "no").exists()
 
 
+REFUSE_EMPTY = {"MILLRACE_EMPTY": "error"}
+
+
+def errors_of(target):
+    return [json.loads(line) for line in
+            target.with_name(target.name + ".errors.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("shape, result", [
+    ("default", ["ERROR", None]), ("columns", ["ERROR", None, None, None]),
+    ("logits", [None, None]), ("embedding", [None])])
+def test_a_refused_row_stays_with_an_error_in_its_place(cli, tiny_model, tmp_path, shape, result):
+    flags = ["--on-record-error", "record"]
+    flags += [] if shape == "default" else ["--output-shape", shape]
+    target, run = transform(cli, tiny_model, tmp_path, reviews(), *flags, env=REFUSE_EMPTY,
+                            row_group_size=7)
+    whole, _ = transform(cli, tiny_model, tmp_path, reviews(), *flags[2:], row_group_size=7)
+    out = pq.read_table(target)
+    assert out.select(["id", "text"]).equals(reviews())
+    refused = [i for i in range(40) if not TEXTS[i % len(TEXTS)]]
+    assert run.summary["failed_records"] == len(refused) == 10
+    for row, other in zip(out.to_pylist(), pq.read_table(whole).to_pylist()):
+        assert (list(row.values())[2:] == result) == (row["id"] in refused)
+        assert row["id"] in refused or row == other
+    told = errors_of(target)
+    assert [error["record_number"] for error in told] == [i + 1 for i in refused]
+    assert [error["record"] for error in told] == [TEXTS[i % len(TEXTS)] for i in refused]
+    assert all(error["object"].endswith("reviews.parquet") and "byte_offset" not in error
+               and "the text is empty" in error["cause"] for error in told)
+
+
+def test_a_refused_row_may_be_dropped(cli, tiny_model, tmp_path):
+    rows = reviews(500)
+    for group_rows in (1, 33, 500):
+        target, run = transform(cli, tiny_model, tmp_path, rows, "--on-record-error", "drop",
+                                env=REFUSE_EMPTY, row_group_size=group_rows)
+        whole, _ = transform(cli, tiny_model, tmp_path, rows, row_group_size=group_rows)
+        kept = pq.read_table(whole).filter(pa.compute.not_equal(rows["text"].fill_null(""), ""))
+        assert pq.read_table(target).equals(kept)
+        assert run.summary["failed_records"] == 500 - kept.num_rows == len(errors_of(target))
+
+
+def test_all_rows_may_be_refused(cli, tiny_model, tmp_path):
+    table = pa.table({"id": [1, 2], "text": pa.array([None, ""], pa.string())})
+    target, _ = transform(cli, tiny_model, tmp_path, table, "--on-record-error", "drop",
+                          env=REFUSE_EMPTY)
+    assert pq.read_table(target).num_rows == 0
+    assert pq.read_table(target).schema.names[2:] == ["predicted_label", "predicted_score"]
+    assert [error["record"] for error in errors_of(target)] == [None, ""]
+
+
+def test_too_large_a_text_is_a_refused_row(cli, tiny_model, tmp_path):
+    texts = ["ok", "x" * (1024 * 1024), "fine"]
+    target, run = transform(cli, tiny_model, tmp_path, pa.table({"text": texts}),
+                            "--max-payload-in-mb", "1", "--on-record-error", "record")
+    assert pq.read_table(target)["predicted_label"].to_pylist()[1] == "ERROR"
+    assert run.summary["failed_records"] == 1
+    [error] = errors_of(target)
+    assert "MaxPayloadInMB" in error["cause"] and error["record"] == texts[1]
+
+
+def test_merged_tables_have_one_errors_file(cli, tiny_model, tmp_path):
+    (tmp_path / "in").mkdir()
+    pq.write_table(reviews(10), tmp_path / "in" / "b.parquet", row_group_size=4)
+    pq.write_table(reviews(5), tmp_path / "in" / "a.parquet")
+    for on, rows in (("record", 15), ("drop", 11)):
+        target = tmp_path / on / "all.parquet"
+        cli.transform(tiny_model, tmp_path / "in", target.parent, "--text-column", "text",
+                      "--merge", "all.parquet", "--on-record-error", on, env=REFUSE_EMPTY)
+        out = pq.read_table(target)
+        assert out.num_rows == rows
+        assert out["id"].to_pylist() == ([*range(5), *range(10)] if on == "record" else
+                                         [0, 1, 4, 0, 1, 4, 5, 6, 7, 8, 9])
+        assert [(e["object"].rsplit("/")[-1], e["record_number"]) for e in errors_of(target)] == [
+            ("a.parquet", 3), ("a.parquet", 4), ("b.parquet", 3), ("b.parquet", 4)]
+
+
 @pytest.mark.parametrize("flags, told", [
     (["--output-compression", "gzip"], "--output-compression: Parquet compresses"),
     (["--accept", "text/csv"], "--accept does not go with Parquet"),

@@ -182,15 +182,31 @@ def test_an_output_filter_that_misses_in_a_placeholder_is_no_error(cli, tiny_mod
     assert lines[0] == lines[2] and json.loads(lines[1])["error"]["code"] == "bad_input"
 
 
-@pytest.mark.parametrize("flags, words", [
-    (["--merge", "all.jsonl"], "--merge"), (["--split-type", "Parquet"], "Parquet")])
-def test_where_it_does_not_go_it_is_refused_before_the_job_starts(cli, tiny_model, tmp_path, flags,
-                                                                 words):
-    source = write(tmp_path / "in" / "a.jsonl", GOOD + "\n")
-    run = cli.transform(tiny_model, source.parent, tmp_path / "out", "--on-record-error", "record",
-                        *flags, exit_status=2)
-    assert words in run.stderr
-    assert not (tmp_path / "out").exists()
+def test_merged_results_have_one_errors_file(cli, tiny_model, tmp_path):
+    """In the order of the inputs, each line naming its own; and a joined CSV stays aligned."""
+    source = tmp_path / "in"
+    write(source / "b.csv", 'id,text\n1,great app\n2,"two ""quotes"""\n')
+    write(source / "a.csv", "id,text\n3,fine\n4\n5,fine\n")
+    write(source / "c.csv", "id,text\n6\n")
+    flags = ["--csv-header", "--text-column", "text", "--join-source", "Input", "--merge",
+             "all.csv", "--merge-source-column", "file", "--on-record-error"]
+    run = cli.transform(tiny_model, source, tmp_path / "out", *flags, "record")
+    assert (run.summary["records"], run.summary["failed_records"]) == (6, 2)
+    files = files_in(tmp_path / "out")
+    assert sorted(files) == ["all.csv", "all.csv.errors.jsonl"]
+    header, *rows = csv.reader(io.StringIO(files["all.csv"].decode()))
+    assert header == ["id", "text", "predicted_label", "predicted_score", "file"]
+    assert [(row[0], row[2] == "ERROR", row[4]) for row in rows] == [
+        ("3", False, "a.csv"), ("4", True, "a.csv"), ("5", False, "a.csv"), ("1", False, "b.csv"),
+        ("2", False, "b.csv"), ("6", True, "c.csv")]
+    told = [json.loads(line) for line in files["all.csv.errors.jsonl"].decode().splitlines()]
+    assert [(e["object"].rsplit("/")[-1], e["record_number"], e["record"]) for e in told] == [
+        ("a.csv", 2, "4"), ("c.csv", 1, "6")]
+    cli.transform(tiny_model, source, tmp_path / "dropped", *flags, "drop")
+    dropped = files_in(tmp_path / "dropped")
+    assert dropped["all.csv.errors.jsonl"] == files["all.csv.errors.jsonl"]
+    kept = csv.reader(io.StringIO(dropped["all.csv"].decode()))
+    assert list(kept) == [header] + [row for row in rows if row[2] != "ERROR"]
 
 
 def test_the_errors_file_is_not_compressed(cli, tiny_model, tmp_path):
