@@ -17,6 +17,7 @@
 #include "model/model_card.h"
 #include "model/safetensors.h"
 #include "model/weights.h"
+#include "nn/bf16_rounding.h"
 #include "nn/kernels.h"
 
 namespace millrace::model {
@@ -117,6 +118,16 @@ Result<std::unique_ptr<const Weights>> load_weights(const fs::path& folder, cons
                        usable_precision(options.precision, *kernels), options.threads);
 }
 
+// All that decides a result's bits. bf16 is the one precision whose sums CPUs round in ways of
+// their own; where the instruction set in use has none of it, the precision is fp32 by now.
+std::string numeric_identity(const ModelInfo& info, const nn::Kernels& kernels) {
+  std::string arithmetic = precision_name(info.precision);
+  if (info.precision == Precision::kBf16) {
+    arithmetic += fmt::format("-{}-{}", info.isa, nn::bf16_rounding(kernels));
+  }
+  return fmt::format("{}-{}-k{}", info.digest, arithmetic, nn::kKernelRevision);
+}
+
 }  // namespace
 
 const char* precision_name(Precision precision) {
@@ -155,9 +166,7 @@ Result<std::shared_ptr<const TextClassificationModel>> TextClassificationModel::
   model->info_ = describe(*weights, options);
   model->info_.languages = languages_of(folder);
   MR_ASSIGN(model->info_.digest, model_digest(folder, config_text, weights->digest));
-  model->info_.numeric_identity =
-      fmt::format("{}-{}-k{}", model->info_.digest, precision_name(model->info_.precision),
-                  nn::kKernelRevision);
+  model->info_.numeric_identity = numeric_identity(model->info_, *weights->kernels);
   model->max_length_ = config.max_position_embeddings;
   if (model->tokenizer() != nullptr) {
     model->max_length_ = std::min(model->max_length_, model->tokenizer()->model_max_length());

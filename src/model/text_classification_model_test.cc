@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "model/model_fixture.h"
+#include "nn/bf16_rounding.h"
 #include "nn/kernels.h"
 
 namespace millrace::model {
@@ -197,6 +198,15 @@ TEST_F(ModelFolder, Bf16WithoutItsInstructionsIsFp32AndSaysSo) {
   EXPECT_EQ((*bf16)->info().numeric_identity, (*fp32)->info().numeric_identity);
   EXPECT_EQ((*bf16)->info().notice,
             "the kernels in use (reference) have no bf16 products; computing in fp32");
+}
+
+TEST_F(ModelFolder, Bf16sIdentityNamesWhatItsBitsDependOn) {
+  const auto bf16 = load({.precision = Precision::kBf16});
+  ASSERT_TRUE(bf16);
+  if ((*bf16)->info().precision != Precision::kBf16) GTEST_SKIP() << "this CPU has no AVX512-BF16";
+  const nn::Kernels& kernels = *nn::find_kernels((*bf16)->info().isa);
+  EXPECT_THAT((*bf16)->info().numeric_identity,
+              HasSubstr("-bf16-" + (*bf16)->info().isa + "-" + nn::bf16_rounding(kernels)));
 }
 
 TEST_F(ModelFolder, RefusesInstructionSetsThatAreNotThere) {

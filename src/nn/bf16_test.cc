@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
+#include "nn/bf16_rounding.h"
 #include "nn/kernels.h"
 #include "nn/kernels_testing.h"
 
@@ -81,6 +83,75 @@ TEST(Bf16Matrix, PanelsHoldPairsAndZeros) {
       const float got = float_of(b.panels()[n / 16 * 16 * 20 + k / 2 * 32 + n % 16 * 2 + k % 2]);
       const float want = n < kColumns && k < kDepth ? weight[n * kDepth + k] : 0.0F;
       EXPECT_NEAR(got, want, std::abs(want) * 0x1p-8F) << n << ", " << k;
+    }
+  }
+}
+
+void round_plainly(const float* x, size_t ldx, size_t m, size_t n, uint16_t* halves) {
+  kReferenceBf16.round({x, ldx, m, n, halves, bf16_row_stride(n)});
+}
+
+using Dot = float (*)(float sum, float a0, float a1, float b0, float b1);
+
+// As kernels would be whose dot product rounds as kDot does.
+template <Dot kDot>
+Kernels kernels_that() {
+  Kernels kernels = reference();
+  kernels.round_bf16 = round_plainly;
+  kernels.linear_bf16 = [](const uint16_t* a, size_t m, const Bf16Matrix& b, const float* bias,
+                           Activation, float* out, size_t ldo) {
+    for (size_t row = 0; row < m; ++row) {
+      for (size_t n = 0; n < b.n(); ++n) {
+        const uint16_t* x = a + row * bf16_row_stride(b.k());
+        const uint16_t* y = b.panels() + n / 16 * 16 * b.k() + n % 16 * 2;
+        float sum = 0.0F;
+        for (size_t k = 0; k < b.k(); k += 2, y += 32) {
+          sum = kDot(sum, float_of(x[k]), float_of(x[k + 1]), float_of(y[0]), float_of(y[1]));
+        }
+        out[row * ldo + n] = sum + bias[n];
+      }
+    }
+  };
+  return kernels;
+}
+
+float odd_first(float sum, float a0, float a1, float b0, float b1) {
+  return std::fmaf(a0, b0, std::fmaf(a1, b1, sum));
+}
+float even_first(float sum, float a0, float a1, float b0, float b1) {
+  return std::fmaf(a1, b1, std::fmaf(a0, b0, sum));
+}
+float pair_first(float sum, float a0, float a1, float b0, float b1) {
+  return sum + std::fmaf(a0, b0, a1 * b1);
+}
+float flushed(float sum, float a0, float a1, float b0, float b1) {
+  const auto flush = [](float x) { return std::abs(x) < 0x1p-126F ? 0.0F : x; };
+  return flush(std::fmaf(flush(a0), b0, flush(std::fmaf(flush(a1), b1, sum))));
+}
+
+TEST(Bf16Rounding, EachWayToRoundHasANameOfItsOwn) {
+  Kernels plain = reference();
+  plain.round_bf16 = round_plainly;
+  plain.linear_bf16 = [](const uint16_t* a, size_t m, const Bf16Matrix& b, const float* bias,
+                         Activation activation, float* out, size_t ldo) {
+    kReferenceBf16.linear(
+        {a, bf16_row_stride(b.k()), m, b.panels(), b.k(), b.n(), bias, activation, out, ldo});
+  };
+  const std::string name = bf16_rounding(plain);
+  EXPECT_EQ(name.size(), 16U);
+  EXPECT_EQ(bf16_rounding(plain), name);
+  EXPECT_EQ(bf16_rounding(kernels_that<odd_first>()), name);  // what the reference does
+  const std::string even = bf16_rounding(kernels_that<even_first>());
+  const std::string pair = bf16_rounding(kernels_that<pair_first>());
+  const std::string flush = bf16_rounding(kernels_that<flushed>());
+  EXPECT_EQ((std::set<std::string>{name, even, pair, flush}).size(), 4U);
+}
+
+TEST_F(Bf16, RoundsAsItsNameSays) {
+  for (const Kernels* kernels : bf16_kernels()) {
+    EXPECT_EQ(bf16_rounding(*kernels), bf16_rounding(*kernels)) << kernels->name;
+    if (kExact) {
+      EXPECT_EQ(bf16_rounding(*kernels), bf16_rounding(kernels_that<odd_first>()));
     }
   }
 }

@@ -21,32 +21,11 @@ struct DotAvx2 : ByteProducts<Avx2> {
     asm volatile("vpaddd %1, %0, %0" : "+x"(sum) : "x"(product));
     return sum;
   }
+  // The even entries of each group of four before the odd ones, as panels have them.
   MR_NN_MEMBER __m256i load_row(const unsigned char* p) {
-    return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  }
-  // Four columns of a group of four entries, as 16-bit integers.
-  MR_NN_MEMBER __m256 load_columns(const signed char* p) {
+    const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    return _mm256_castsi256_ps(_mm256_cvtepi8_epi16(bytes));
-  }
-  // Of eight columns one pair: they lie 0 1 4 5 2 3 6 7.
-  MR_NN_MEMBER void store_pairs(int* p, __m256 pairs) {
-    V::store_i(p, _mm256_permute4x64_epi64(_mm256_castps_si256(pairs), 0xD8));
-  }
-  // From groups of four entries to pairs: a line of the panel becomes two lines of 16 columns for
-  // each of the two pairs.
-  MR_NN_MEMBER void widen_panel(const signed char* from, size_t steps, int* to) {
-    for (size_t i = 0; i < steps; i += 2) {
-      MR_NN_UNROLL
-      for (size_t half = 0; half < 2; ++half) {
-        const __m256 a = load_columns(from + half * 32);
-        const __m256 b = load_columns(from + half * 32 + 16);
-        store_pairs(to + half * 8, _mm256_shuffle_ps(a, b, 0x88));
-        store_pairs(to + half * 8 + kPanelColumns, _mm256_shuffle_ps(a, b, 0xDD));
-      }
-      from += kByteGroup * kPanelColumns;
-      to += 2 * kPanelColumns;
-    }
+    return _mm256_cvtepu8_epi16(_mm_shuffle_epi8(bytes, order));
   }
 };
 

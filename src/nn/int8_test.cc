@@ -244,6 +244,43 @@ TEST(LinearInt8, BlocksOfRowsAndColumnsAgree) {
   for (const size_t n : {255U, 256U, 257U, 271U, 529U}) expect_equal_bits({2, 300, n});
 }
 
+// Where bytes are widened, blocks become seven products of half the size if they can be halved.
+TEST(LinearInt8, HalvedBlocksAgree) {
+  for (const size_t m : {47U, 49U, 60U, 61U, 72U, 83U, 84U, 157U, 169U}) {
+    expect_equal_bits({m, 64, 64});
+  }
+  for (const size_t k : {32U, 96U, 832U, 1536U}) expect_equal_bits({84, k, 64});
+  for (const size_t n : {32U, 96U, 256U, 288U, 320U}) expect_equal_bits({90, 64, n});
+  expect_equal_bits({168, 768, 128});
+  expect_equal_bits({84, 128, 128, 7}, Activation::kGelu);
+}
+
+// The sums of such products do not fit into 32 bits, those of all products do.
+TEST(LinearInt8, SumsThatWrapOnTheWayAreExact) {
+#ifdef MILLRACE_EMULATED_KERNELS
+  GTEST_SKIP() << "takes seconds; it is the same source";
+#endif
+  const Shape s{84, 36864, 64};
+  Floats weight(s.k * s.n);
+  std::fill_n(weight.data(), weight.size(), 1.0F);
+  QuantizedMatrix b(s.k, s.n);
+  b.fill_from_linear(weight.data(), 0, s.n);
+  Floats x(s.m * s.k);
+  std::fill_n(x.data(), x.size(), 1.0F);
+  Floats bias(s.n);
+  std::fill_n(bias.data(), s.n, 0.0F);
+  for (const Kernels* kernels : fast_kernels()) {
+    ByteRows a = quantised(*kernels, x, s.k, s.m, s.k);
+    const Floats got = product(*kernels, s, b, &a, bias, Activation::kNone);
+    const Floats alone = product(*kernels, {1, s.k, s.n}, b, &a, bias, Activation::kNone);
+    EXPECT_NEAR(alone.data()[0], 36864.0F, 0.1F) << kernels->name;
+    for (size_t row = 0; row < s.m; ++row) {
+      ASSERT_EQ(difference(got.data() + row * (s.n + 3), alone.data(), s.n), "")
+          << kernels->name << " row " << row;
+    }
+  }
+}
+
 TEST(LinearInt8, MisalignedPointersAgree) {
   for (size_t shift = 1; shift < 16; ++shift) expect_equal_bits({15, 40, 45, shift});
 }

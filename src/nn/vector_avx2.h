@@ -70,8 +70,14 @@ struct Avx2 {
   MR_NN_MEMBER I set1_i(int x) { return _mm256_set1_epi32(x); }
   MR_NN_MEMBER I load_i(const void* p) { return _mm256_loadu_si256(static_cast<const I*>(p)); }
   MR_NN_MEMBER void store_i(void* p, I x) { _mm256_storeu_si256(static_cast<I*>(p), x); }
+  MR_NN_MEMBER I add_i(I a, I b) { return _mm256_add_epi32(a, b); }
   MR_NN_MEMBER I sub_i(I a, I b) { return _mm256_sub_epi32(a, b); }
   MR_NN_MEMBER I mul_i(I a, I b) { return _mm256_mullo_epi32(a, b); }
+  // Of lanes of 16 bits; bytes are signed, and those of even number the lower ones.
+  MR_NN_MEMBER I add_words(I a, I b) { return _mm256_add_epi16(a, b); }
+  MR_NN_MEMBER I sub_words(I a, I b) { return _mm256_sub_epi16(a, b); }
+  MR_NN_MEMBER I even_bytes(I x) { return _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8); }
+  MR_NN_MEMBER I odd_bytes(I x) { return _mm256_srai_epi16(x, 8); }
   MR_NN_MEMBER T to_float(I x) { return _mm256_cvtepi32_ps(x); }
   // The integers in the low bits of 16 floats near kRoundBytes, as bytes, 0 and 255 at the ends.
   MR_NN_MEMBER void store_bytes(unsigned char* p, const T (&x)[2]) {

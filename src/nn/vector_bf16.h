@@ -38,9 +38,10 @@ struct HalfProducts {
   MR_NN_MEMBER void store_sum(float* p, Sum x) { V::store(p, x); }
 };
 
+// The bias in, and the activation.
 template <class D>
-MR_NN_INLINE void finish_halves(const LinearBf16Args& args, const float* sums, size_t row,
-                                size_t rows, size_t n, size_t columns, Activation activation) {
+MR_NN_INLINE void finish_sums(const LinearBf16Args& args, const float* sums, size_t row,
+                              size_t rows, size_t n, size_t columns, Activation activation) {
   using V = typename D::V;
   MR_NN_UNROLL
   for (size_t v = 0; v < D::kTileVectors; ++v) {
@@ -53,23 +54,6 @@ MR_NN_INLINE void finish_halves(const LinearBf16Args& args, const float* sums, s
       const typename V::T y = activate_one<V>(V::add(sum, bias), activation);
       store_some<V>(args.out + (row + r) * args.ldo + n + first, y, count);
     }
-  }
-}
-
-template <class D>
-MR_NN_INLINE void finish_columns(const LinearBf16Args& args, const float* sums, size_t row,
-                                 size_t rows, size_t n, size_t columns) {
-  switch (args.activation) {
-    case Activation::kNone:
-      return finish_halves<D>(args, sums, row, rows, n, columns, Activation::kNone);
-    case Activation::kRelu:
-      return finish_halves<D>(args, sums, row, rows, n, columns, Activation::kRelu);
-    case Activation::kGelu:
-      return finish_halves<D>(args, sums, row, rows, n, columns, Activation::kGelu);
-    case Activation::kGeluTanh:
-      return finish_halves<D>(args, sums, row, rows, n, columns, Activation::kGeluTanh);
-    case Activation::kTanh:
-      return finish_halves<D>(args, sums, row, rows, n, columns, Activation::kTanh);
   }
 }
 

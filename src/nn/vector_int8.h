@@ -88,8 +88,8 @@ struct ByteProducts {
 
 // From sums to floats: the rows' zero points out, both scales and the bias in, and the activation.
 template <class D>
-MR_NN_INLINE void finish_bytes(const LinearInt8Args& args, const int* sums, size_t row, size_t rows,
-                               size_t n, size_t columns, Activation activation) {
+MR_NN_INLINE void finish_sums(const LinearInt8Args& args, const int* sums, size_t row, size_t rows,
+                              size_t n, size_t columns, Activation activation) {
   using V = typename D::V;
   MR_NN_UNROLL
   for (size_t v = 0; v < D::kTileVectors; ++v) {
@@ -107,23 +107,6 @@ MR_NN_INLINE void finish_bytes(const LinearInt8Args& args, const int* sums, size
       const typename V::T y = activate_one<V>(V::fma(centred, scale, bias), activation);
       store_some<V>(args.out + (row + r) * args.ldo + n + first, y, count);
     }
-  }
-}
-
-template <class D>
-MR_NN_INLINE void finish_columns(const LinearInt8Args& args, const int* sums, size_t row,
-                                 size_t rows, size_t n, size_t columns) {
-  switch (args.activation) {
-    case Activation::kNone:
-      return finish_bytes<D>(args, sums, row, rows, n, columns, Activation::kNone);
-    case Activation::kRelu:
-      return finish_bytes<D>(args, sums, row, rows, n, columns, Activation::kRelu);
-    case Activation::kGelu:
-      return finish_bytes<D>(args, sums, row, rows, n, columns, Activation::kGelu);
-    case Activation::kGeluTanh:
-      return finish_bytes<D>(args, sums, row, rows, n, columns, Activation::kGeluTanh);
-    case Activation::kTanh:
-      return finish_bytes<D>(args, sums, row, rows, n, columns, Activation::kTanh);
   }
 }
 
