@@ -44,11 +44,12 @@ class Cli:
                                 env=self.environment(env), stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
-    def run(self, *arguments, stdin="", env=None, exit_status=0, cwd=None, preexec=None):
+    def run(self, *arguments, stdin="", env=None, exit_status=0, cwd=None, preexec=None,
+            timeout=TIMEOUT_S):
         """Runs to the end and expects that exit status; None: any."""
         done = subprocess.run([str(self.program), *map(str, arguments)], cwd=cwd,
                               env=self.environment(env), input=stdin.encode(),
-                              capture_output=True, timeout=TIMEOUT_S, preexec_fn=preexec)
+                              capture_output=True, timeout=timeout, preexec_fn=preexec)
         run = Run(done.returncode, done.stdout.decode("utf-8", "surrogateescape"),
                   done.stderr.decode("utf-8", "surrogateescape"))
         if exit_status is not None:

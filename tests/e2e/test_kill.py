@@ -1,6 +1,6 @@
 """kill -9 at random moments of a job with parts, joins and bad records, on S3 and on files: nothing
 partial is ever visible to a process that watches; the next run takes what is done, ends right and
-leaves no upload. MILLRACE_TEST_KILL_MOMENTS=200 is the long form."""
+leaves no upload. Half of MILLRACE_TEST_KILL_MOMENTS on each; 200 is the long form."""
 import os
 import random
 import shutil
@@ -13,7 +13,7 @@ import pytest
 from cli import Cli, files_in, json_lines, write
 from watch import BucketView, FolderView, Watcher
 
-MOMENTS = int(os.environ.get("MILLRACE_TEST_KILL_MOMENTS", 20))
+MOMENTS = int(os.environ.get("MILLRACE_TEST_KILL_MOMENTS", 40)) // 2
 MOMENTS_WHILE_UPLOADING = MOMENTS // 4
 OBJECTS = 3
 RECORDS = 9_000  # of 1 KiB: an object's result is larger than two upload parts

@@ -131,7 +131,8 @@ def test_many_small_objects(cli, tiny_model, tmp_path):
         for i in range(folder, folder + 1000):
             name = source / str(folder) / f"{i}.jsonl"
             name.write_text(json_lines([{"inputs": f"ok {i % 9}"}]))
-    run = cli.transform(tiny_model, source, tmp_path / "out", "--report", tmp_path / "report.json")
+    run = cli.transform(tiny_model, source, tmp_path / "out", "--report", tmp_path / "report.json",
+                        timeout=900 if LONG else 120)
     assert (run.summary["objects"], run.summary["records"]) == (count, count)
     outputs = files_in(tmp_path / "out")
     assert len(outputs) == count

@@ -1,10 +1,11 @@
 """S3 behind a network that fails: what may be tried again is, what may not ends with its cause, and
 never is there a wrong or partial object, or an upload left once the job has run again."""
+import json
 import random
 
 import pytest
 
-from cli import json_lines
+from cli import json_lines, write
 from fault_proxy import FaultProxy
 
 PASSING = ["latency", "reset", "lost_reply", "half_reply", "500", "503", "429"]
@@ -133,5 +134,39 @@ def test_a_store_that_is_gone_in_mid_job_fails_it_and_the_next_run_goes_on(
     assert "out/b.jsonl.out" not in outputs(s3_server, inputs)
 
     run(cli, tiny_model, s3_server, inputs, s3_server.url)
+    assert outputs(s3_server, inputs) == expected
+    assert s3_server.uploads(inputs) == []
+
+
+def test_credentials_that_expire_in_mid_job_are_fetched_anew(cli, tiny_model, s3_server, inputs,
+                                                             expected, tmp_path):
+    """Refused from the first upload part on, until their source was asked again."""
+    keys = {"Version": 1, "AccessKeyId": s3_server.environment["AWS_ACCESS_KEY_ID"],
+            "SecretAccessKey": s3_server.environment["AWS_SECRET_ACCESS_KEY"],
+            "Expiration": "2099-01-01T00:00:00Z"}
+    asked = write(tmp_path / "asked", "")
+    write(tmp_path / "keys.json", json.dumps(keys))
+    source = write(tmp_path / "source.sh",
+                   f"#!/bin/sh\necho asked >>{asked}\ncat {tmp_path}/keys.json\n")
+    source.chmod(0o755)
+    config = write(tmp_path / "config", f"[profile short]\ncredential_process = {source}\n")
+    before = []  # how often it had been asked when the upload began
+
+    def times():
+        return len(asked.read_text().split())
+
+    def choose(number, method, target):
+        if not before and method == "PUT" and "partNumber=1" in target:
+            before.append(times())
+        return "expired" if before and times() == before[0] else None
+
+    with FaultProxy(s3_server.port, choose) as proxy:
+        cli.extra_environment = {
+            name: value for name, value in s3_server.environment.items() if "KEY" not in name
+        } | {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "short",
+             "AWS_ENDPOINT_URL_S3": proxy.url}
+        cli.transform(tiny_model, f"s3://{inputs}/in/", f"s3://{inputs}/out/", "--join-source",
+                      "Input")
+    assert proxy.happened and times() > before[0]
     assert outputs(s3_server, inputs) == expected
     assert s3_server.uploads(inputs) == []
