@@ -26,6 +26,15 @@ Error bad_url(std::string_view text, std::string_view why) {
   return invalid_argument("URL '" + std::string(text) + "': " + std::string(why));
 }
 
+// A name, an IPv4 address, or an IPv6 address in brackets. A ':' or a bracket anywhere else would
+// make another host and port of the URL when it is written again.
+bool is_host(std::string_view host) {
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  return std::all_of(host.begin(), host.end(),
+                     [&](char c) { return unreserved(c) || (bracketed && c == ':'); });
+}
+
 // "host", "host:port" or "[v6]:port" into url.
 Status take_authority(std::string_view text, std::string_view authority, Url* url) {
   const size_t bracket = authority.rfind(']');
@@ -34,12 +43,8 @@ Status take_authority(std::string_view text, std::string_view authority, Url* ur
       colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
   const std::string_view host = authority.substr(0, has_port ? colon : authority.size());
   if (host.empty()) return fail(bad_url(text, "no host"));
-  for (const char c : host) {
-    if (!unreserved(c) && c != '[' && c != ']' && c != ':') {
-      return fail(bad_url(text, "a character that no host name has"));
-    }
-    url->host += lower(c);
-  }
+  if (!is_host(host)) return fail(bad_url(text, "a character that no host name has"));
+  for (const char c : host) url->host += lower(c);
   if (!has_port) return {};
   const std::string_view port = authority.substr(colon + 1);
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), url->port);

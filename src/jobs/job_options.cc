@@ -20,6 +20,23 @@ constexpr std::array<std::string_view, 5> kOtherVariables = {
     "MILLRACE_OPTIONS", "MILLRACE_MODELS_DIR", "MILLRACE_BIN", "MILLRACE_VERSITYGW",
     "MILLRACE_DEV_CACHE"};
 
+// What `millrace serve` reads and no job does: a shell that has them runs both.
+constexpr std::array<std::string_view, 15> kServiceVariables = {"MILLRACE_CONFIG",
+                                                                "MILLRACE_LISTEN",
+                                                                "MILLRACE_KEYS",
+                                                                "MILLRACE_NO_AUTH",
+                                                                "MILLRACE_CERTIFICATE",
+                                                                "MILLRACE_PRIVATE_KEY",
+                                                                "MILLRACE_DATA_DIR",
+                                                                "MILLRACE_ACCOUNT",
+                                                                "MILLRACE_RUNNING_JOBS",
+                                                                "MILLRACE_JOBS_KEPT",
+                                                                "MILLRACE_ALLOW_LOCAL_PATHS",
+                                                                "MILLRACE_EVENT_FILE",
+                                                                "MILLRACE_EVENT_URL",
+                                                                "MILLRACE_LOG_FORMAT",
+                                                                "MILLRACE_LOG_LEVEL"};
+
 // What becomes of outputs.
 const std::vector<JobOption> kOutputOptions = {
     {"IF_EXISTS", "fail|overwrite|skip|update",
@@ -167,9 +184,13 @@ std::string known_names() {
   return names;
 }
 
-bool is_other_variable(std::string_view name) {
-  return name.starts_with("MILLRACE_TEST_") ||
-         std::find(kOtherVariables.begin(), kOtherVariables.end(), name) != kOtherVariables.end();
+// In an Environment a variable of the service is a mistake, and said to be one.
+bool is_other_variable(std::string_view name, bool of_this_process) {
+  const auto is_in = [name](const auto& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  return name.starts_with("MILLRACE_TEST_") || is_in(kOtherVariables) ||
+         (of_this_process && is_in(kServiceVariables));
 }
 
 // One layer of variables being merged into `settings`, which stronger layers filled before.
@@ -180,7 +201,7 @@ class LayerMerger {
 
   Status merge(const Variables& variables) {
     for (const auto& [name, value] : variables) {
-      if (!name.starts_with(kPrefix) || is_other_variable(name)) continue;
+      if (!name.starts_with(kPrefix) || is_other_variable(name, allow_local_)) continue;
       MR_TRY(add(name.substr(kPrefix.size()), value, name));
     }
     const auto options = variables.find("MILLRACE_OPTIONS");
