@@ -68,6 +68,9 @@ function(millrace_precompiled target owner)
   endif()
 endfunction()
 
+# The rooms that read foreign bytes: libFuzzer follows what is reached in them.
+set(MILLRACE_FUZZED_ROOMS base record model handler store transform server)
+
 function(millrace_room name)
   cmake_parse_arguments(ARG "" "WITHOUT" "ROOMS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
@@ -89,6 +92,10 @@ function(millrace_room name)
   if(sources)
     add_library(millrace_${name} STATIC ${sources})
     millrace_precompiled(millrace_${name} millrace_pch)
+    if(MILLRACE_FUZZ AND name IN_LIST MILLRACE_FUZZED_ROOMS)
+      target_compile_options(millrace_${name} PRIVATE
+        -fsanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table)
+    endif()
     set(scope PUBLIC)
   else()
     add_library(millrace_${name} INTERFACE)

@@ -11,6 +11,13 @@
 namespace millrace {
 namespace {
 
+// Looked up once: EVP_sha256() is looked up again, under a lock, in every call that takes it.
+const EVP_MD* sha256_algorithm() {
+  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  MR_CHECK(algorithm != nullptr);
+  return algorithm;
+}
+
 template <size_t N>
 std::array<uint8_t, N> digest(const EVP_MD* algorithm, std::string_view bytes) {
   std::array<uint8_t, N> out{};
@@ -23,7 +30,7 @@ std::array<uint8_t, N> digest(const EVP_MD* algorithm, std::string_view bytes) {
 }  // namespace
 
 Sha256Digest sha256(std::string_view bytes) {
-  return digest<32>(EVP_sha256(), bytes);
+  return digest<32>(sha256_algorithm(), bytes);
 }
 
 Md5Digest md5(std::string_view bytes) {
@@ -57,7 +64,7 @@ Sha256Digest hmac_sha256(std::string_view key, std::string_view bytes) {
   Sha256Digest out{};
   unsigned int size = 0;
   const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
-  MR_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), data, bytes.size(),
+  MR_CHECK(HMAC(sha256_algorithm(), key.data(), static_cast<int>(key.size()), data, bytes.size(),
                 out.data(), &size) != nullptr);
   MR_CHECK(size == out.size());
   return out;
@@ -82,7 +89,7 @@ struct Sha256::Impl {
 
 Sha256::Sha256() : impl_(std::make_unique<Impl>()) {
   MR_CHECK(impl_->context != nullptr);
-  MR_CHECK(EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) == 1);
+  MR_CHECK(EVP_DigestInit_ex(impl_->context, sha256_algorithm(), nullptr) == 1);
 }
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;

@@ -215,6 +215,8 @@ constexpr int64_t kTransformInstancesMax = 100;
 constexpr int64_t kSignatureSkewSeconds = 15 * 60;
 // Thousands of keys.
 constexpr size_t kAccessKeysBytesMax = 1 * kMiB;
+// Derived keys that are kept: a few for each of thousands of keys and day.
+constexpr size_t kSigningKeysMax = 20000;
 // How often the files of keys are looked at.
 constexpr int64_t kAccessKeysPollMs = 1000;
 // Clients that keep connections: a thousand notebooks, and as many again. 8 KiB each.

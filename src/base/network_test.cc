@@ -39,10 +39,10 @@ TEST(EndpointUrl, PartsAndAuthority) {
 }
 
 TEST(EndpointUrl, RefusesWhatIsNone) {
-  for (const char* text : {"", "localhost:9000", "ftp://x", "http://", "http://:80", "http://x:0",
-                           "http://x:65536", "http://x:8o", "http://x?y", "http://x#y",
-                           "http://a:b:80", "http://[:80", "http://[]", "http://]:1",
-                           "http://a b", "http://u:secret@x", "http://x/a b"}) {
+  for (const char* text :
+       {"", "localhost:9000", "ftp://x", "http://", "http://:80", "http://x:0", "http://x:65536",
+        "http://x:8o", "http://x?y", "http://x#y", "http://a:b:80", "http://[:80", "http://[]",
+        "http://]:1", "http://a b", "http://u:secret@x", "http://x/a b"}) {
     const auto url = parse_endpoint_url(text);
     ASSERT_FALSE(url) << text;
     EXPECT_EQ(url.error().message.find("secret"), std::string::npos);

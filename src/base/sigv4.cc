@@ -48,6 +48,15 @@ std::vector<HeaderField> canonical_headers(const std::vector<HeaderField>& heade
   return joined;
 }
 
+std::string names_of(const std::vector<HeaderField>& canonical) {
+  std::string names;
+  for (const auto& [name, value] : canonical) {
+    if (!names.empty()) names += ';';
+    names += name;
+  }
+  return names;
+}
+
 // Decoded, so that what was encoded loosely (or not at all) is encoded SigV4's way.
 std::string encode_again(std::string_view text) {
   const auto decoded = percent_decode(text);
@@ -96,22 +105,19 @@ std::string SigV4Scope::text() const {
 }
 
 std::string sigv4_signed_headers(const std::vector<HeaderField>& headers) {
-  std::string names;
-  for (const auto& [name, value] : canonical_headers(headers)) {
-    if (!names.empty()) names += ';';
-    names += name;
-  }
-  return names;
+  return names_of(canonical_headers(headers));
 }
 
-std::string sigv4_canonical_request(const SigV4Request& request, SigV4Path path) {
+std::string sigv4_canonical_request(const SigV4Request& request, SigV4Path path,
+                                    std::string* signed_headers) {
+  const std::vector<HeaderField> headers = canonical_headers(request.headers);
+  const std::string names = names_of(headers);
   std::string out = request.method + '\n';
   out += path == SigV4Path::kAsSent ? request.path : percent_encode(normalized(request.path), true);
   out += '\n' + canonical_query(request.query) + '\n';
-  for (const auto& [name, value] : canonical_headers(request.headers)) {
-    out += name + ':' + value + '\n';
-  }
-  out += '\n' + sigv4_signed_headers(request.headers) + '\n' + request.payload_sha256;
+  for (const auto& [name, value] : headers) out += name + ':' + value + '\n';
+  out += '\n' + names + '\n' + request.payload_sha256;
+  if (signed_headers != nullptr) *signed_headers = names;
   return out;
 }
 
@@ -122,22 +128,25 @@ std::string sigv4_string_to_sign(std::string_view canonical_request, std::string
   return out;
 }
 
-std::string sigv4_signature(std::string_view secret_key, std::string_view string_to_sign,
-                            const SigV4Scope& scope) {
+Sha256Digest sigv4_signing_key(std::string_view secret_key, const SigV4Scope& scope) {
   Sha256Digest key = hmac_sha256("AWS4" + std::string(secret_key), scope.date);
   key = hmac_sha256(as_bytes(key), scope.region);
   key = hmac_sha256(as_bytes(key), scope.service);
-  key = hmac_sha256(as_bytes(key), kTerminator);
-  return hex(hmac_sha256(as_bytes(key), string_to_sign));
+  return hmac_sha256(as_bytes(key), kTerminator);
+}
+
+std::string sigv4_signature(const Sha256Digest& signing_key, std::string_view string_to_sign) {
+  return hex(hmac_sha256(as_bytes(signing_key), string_to_sign));
 }
 
 std::string sigv4_authorization(const SigV4Request& request, SigV4Path path, const SigV4Key& key,
                                 std::string_view time, const SigV4Scope& scope) {
+  std::string signed_headers;
   const std::string to_sign =
-      sigv4_string_to_sign(sigv4_canonical_request(request, path), time, scope);
+      sigv4_string_to_sign(sigv4_canonical_request(request, path, &signed_headers), time, scope);
   return std::string(kAlgorithm) + " Credential=" + key.access_key + '/' + scope.text() +
-         ", SignedHeaders=" + sigv4_signed_headers(request.headers) +
-         ", Signature=" + sigv4_signature(key.secret_key, to_sign, scope);
+         ", SignedHeaders=" + signed_headers +
+         ", Signature=" + sigv4_signature(sigv4_signing_key(key.secret_key, scope), to_sign);
 }
 
 }  // namespace millrace

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
+
 namespace millrace {
 
 using HeaderField = std::pair<std::string, std::string>;
@@ -38,12 +40,15 @@ struct SigV4Key {
 
 // "host;x-amz-date"
 std::string sigv4_signed_headers(const std::vector<HeaderField>& headers);
-std::string sigv4_canonical_request(const SigV4Request& request, SigV4Path path);
+// Where `signed_headers` is given, it becomes what sigv4_signed_headers says of the request's.
+std::string sigv4_canonical_request(const SigV4Request& request, SigV4Path path,
+                                    std::string* signed_headers = nullptr);
 // `time` as "20150830T123600Z".
 std::string sigv4_string_to_sign(std::string_view canonical_request, std::string_view time,
                                  const SigV4Scope& scope);
-std::string sigv4_signature(std::string_view secret_key, std::string_view string_to_sign,
-                            const SigV4Scope& scope);
+// What a day's requests to one service of one region are signed with.
+Sha256Digest sigv4_signing_key(std::string_view secret_key, const SigV4Scope& scope);
+std::string sigv4_signature(const Sha256Digest& signing_key, std::string_view string_to_sign);
 // The Authorization header for `request`.
 std::string sigv4_authorization(const SigV4Request& request, SigV4Path path, const SigV4Key& key,
                                 std::string_view time, const SigV4Scope& scope);

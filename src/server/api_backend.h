@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "jobs/job_service.h"
 #include "server/api_error.h"
@@ -18,8 +19,17 @@ struct ApiBackend {
   std::function<void(std::string_view)> note = [](std::string_view) {};
 };
 
-// Takes what check_request gave back; null: the reply has no body.
-using OperationFunction = ApiResult<nlohmann::json> (*)(const ApiBackend&, const nlohmann::json&);
+// Takes what check_request gave back; gives the reply's body, which may be empty.
+using OperationFunction = ApiResult<std::string> (*)(const ApiBackend&, const nlohmann::json&);
+// The text of a body; null: none.
+std::string body_text(const nlohmann::json& body);
+// An operation that gives a document, as one that gives its text.
+template <auto kRun>
+ApiResult<std::string> as_text(const ApiBackend& backend, const nlohmann::json& request) {
+  auto body = kRun(backend, request);
+  if (!body) return tl::unexpected(std::move(body).error());
+  return body_text(*body);
+}
 
 struct OperationEntry {
   std::string_view name;

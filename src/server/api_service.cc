@@ -104,8 +104,8 @@ void ApiService::route(const CallPtr& call) {
 bool ApiService::authenticated(const CallPtr& call, std::string_view service, bool has_target) {
   if (options_.keys == nullptr) return true;
   AuthExpectation expected{service, options_.region, call->form == Call::Form::kQuery, has_target};
-  auto caller =
-      authenticate(call->request, *options_.keys->current(), expected, options_.clock->now());
+  auto caller = authenticate(call->request, *options_.keys->current(), expected,
+                             options_.clock->now(), &signing_keys_);
   if (caller) {
     call->caller = std::move(*caller);
     return true;
@@ -158,11 +158,7 @@ void ApiService::run_operation(const CallPtr& call, const OperationEntry& entry,
     return reply_json(call, tl::unexpected(std::move(error)));
   }
   const auto run = [this, call, &entry, request = std::move(*checked)] {
-    auto result = entry.run(backend_, request);
-    if (!result) return reply_json(call, tl::unexpected(std::move(result).error()));
-    reply_json(call, result->is_null()
-                         ? std::string()
-                         : result->dump(-1, ' ', false, json::error_handler_t::replace));
+    reply_json(call, entry.run(backend_, request));
   };
   if (entry.in_memory) return run();
   in_worker(call, run);

@@ -13,6 +13,7 @@
 #include "server/api_backend.h"
 #include "server/api_metrics.h"
 #include "server/http_server.h"
+#include "server/request_auth.h"
 #include "server/request_ids.h"
 #include "server/service_log.h"
 #include "server/worker_pool.h"
@@ -64,6 +65,7 @@ class ApiService {
   const ApiServiceOptions options_;
   ApiBackend backend_;
   ApiMetrics metrics_;
+  SigningKeys signing_keys_;
   RequestIds ids_;
   std::function<ServerCounters()> http_counters_ = [] { return ServerCounters(); };
   WorkerPool workers_;  // last: its threads use the others

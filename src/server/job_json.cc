@@ -1,31 +1,18 @@
 #include "server/job_json.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
+
+#include "base/json_write.h"
+#include "server/described_request.h"
 
 namespace millrace::server {
 namespace {
 
 using nlohmann::json;
-
-// What SageMaker shows of an absent member. MaxConcurrentTransforms, MaxPayloadInMB, BatchStrategy
-// and ModelClientConfig stay absent there.
-void add_defaults(json* job) {
-  json& processing = (*job)["DataProcessing"];
-  if (processing.is_null()) processing = json::object();
-  for (const auto& [name, value] :
-       {std::pair{"InputFilter", "$"}, {"OutputFilter", "$"}, {"JoinSource", "None"}}) {
-    if (!processing.contains(name)) processing[name] = value;
-  }
-  json& input = (*job)["TransformInput"];
-  for (const char* const name : {"CompressionType", "SplitType"}) {
-    if (!input.contains(name)) input[name] = "None";
-  }
-  json& output = (*job)["TransformOutput"];
-  if (!output.contains("AssembleWith")) output["AssembleWith"] = "None";
-  if (!output.contains("KmsKeyId")) output["KmsKeyId"] = "";
-  if (!job->contains("Environment")) (*job)["Environment"] = json::object();
-}
 
 // Two digits behind the point: what rates and times are good for.
 double rounded(double value) {
@@ -51,21 +38,25 @@ json progress_json(const jobs::JobProgress& progress) {
   return out;
 }
 
-json describe_job_json(const jobs::JobView& view) {
+std::string describe_job_text(const jobs::JobView& view) {
   const jobs::TransformJobRecord& record = *view.record;
-  json job = json::parse(record.request, nullptr, false);
-  if (!job.is_object()) job = json::object();
-  job.erase("Tags");
-  add_defaults(&job);
-  job["TransformJobName"] = record.name;
-  job["TransformJobArn"] = record.arn;
-  job["TransformJobStatus"] = jobs::job_status_name(record.status);
-  job["CreationTime"] = record.creation_time;
-  if (!record.failure_reason.empty()) job["FailureReason"] = record.failure_reason;
-  if (record.start_time) job["TransformStartTime"] = *record.start_time;
-  if (record.end_time) job["TransformEndTime"] = *record.end_time;
-  job["Millrace"] = {{"Progress", progress_json(view.progress)}};
-  return job;
+  std::string out = "{" + described_request(record.request);
+  const auto add_text = [&out](std::string_view name, std::string_view value) {
+    out.append("\"").append(name).append("\":");
+    append_json_string(value, &out);
+    out.push_back(',');
+  };
+  const auto add_time = [&out](std::string_view name, double value) {
+    fmt::format_to(std::back_inserter(out), "\"{}\":{},", name, value);
+  };
+  add_text("TransformJobName", record.name);
+  add_text("TransformJobArn", record.arn);
+  add_text("TransformJobStatus", jobs::job_status_name(record.status));
+  if (!record.failure_reason.empty()) add_text("FailureReason", record.failure_reason);
+  add_time("CreationTime", record.creation_time);
+  if (record.start_time) add_time("TransformStartTime", *record.start_time);
+  if (record.end_time) add_time("TransformEndTime", *record.end_time);
+  return out + "\"Millrace\":{\"Progress\":" + progress_json(view.progress).dump() + "}}";
 }
 
 json job_summary_json(const jobs::TransformJobRecord& job) {

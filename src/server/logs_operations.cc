@@ -198,9 +198,9 @@ ApiResult<json> filter_log_events(const ApiBackend& backend, const json& request
   return out;
 }
 
-constexpr OperationEntry kEntries[] = {{"DescribeLogStreams", describe_log_streams, false},
-                                       {"GetLogEvents", get_log_events, false},
-                                       {"FilterLogEvents", filter_log_events, false}};
+constexpr OperationEntry kEntries[] = {{"DescribeLogStreams", as_text<describe_log_streams>, false},
+                                       {"GetLogEvents", as_text<get_log_events>, false},
+                                       {"FilterLogEvents", as_text<filter_log_events>, false}};
 
 }  // namespace
 

@@ -199,8 +199,18 @@ SigV4Request signed_part(const ServerRequest& request, const std::vector<std::st
 
 }  // namespace
 
+Sha256Digest SigningKeys::find(const std::string& secret_key, const SigV4Scope& scope) {
+  const std::lock_guard lock(mutex_);
+  const auto place = std::pair(secret_key, scope.text());
+  const auto found = keys_.find(place);
+  if (found != keys_.end()) return found->second;
+  if (keys_.size() >= limits::kSigningKeysMax) keys_.clear();
+  return keys_[place] = sigv4_signing_key(secret_key, scope);
+}
+
 ApiResult<std::string> authenticate(const ServerRequest& request, const AccessKeys& keys,
-                                    const AuthExpectation& expected, WallTime now) {
+                                    const AuthExpectation& expected, WallTime now,
+                                    SigningKeys* signing_keys) {
   for (const std::string_view name : {"x-amz-date", "x-amz-target", "x-amz-content-sha256"}) {
     if (request.header_count(name) > 1) {
       return incomplete(fmt::format("There is more than one {} header.", name));
@@ -229,13 +239,13 @@ ApiResult<std::string> authenticate(const ServerRequest& request, const AccessKe
     return invalid(std::string(kMismatch));
   }
   // Names that the request has no header for, or that are out of order, belong to no signature.
-  if (sigv4_signed_headers(covered.headers) != authorization->signed_headers) {
-    return invalid(std::string(kMismatch));
-  }
-  const std::string canonical = sigv4_canonical_request(covered, SigV4Path::kNormalized);
+  std::string signed_headers;
+  const std::string canonical =
+      sigv4_canonical_request(covered, SigV4Path::kNormalized, &signed_headers);
+  if (signed_headers != authorization->signed_headers) return invalid(std::string(kMismatch));
   const std::string wanted =
-      sigv4_signature(key->second, sigv4_string_to_sign(canonical, time->text, credential->scope),
-                      credential->scope);
+      sigv4_signature(signing_keys->find(key->second, credential->scope),
+                      sigv4_string_to_sign(canonical, time->text, credential->scope));
   if (!equal_in_constant_time(wanted, authorization->signature)) {
     return invalid(std::string(kMismatch));
   }

@@ -38,6 +38,8 @@ ServerRequest describe(const std::string& time = "20150830T123600Z") {
   return request;
 }
 
+SigningKeys signing_keys;
+
 // Adds the Authorization header for all headers there are.
 ServerRequest signed_with(ServerRequest request, const SigV4Key& key = {kAccessKey, kSecret},
                           SigV4Scope scope = {"20150830", "us-east-1", "sagemaker"}) {
@@ -51,7 +53,8 @@ ServerRequest signed_with(ServerRequest request, const SigV4Key& key = {kAccessK
 
 ApiResult<std::string> check(const ServerRequest& request,
                              const std::string& now = "2015-08-30T12:36:00Z") {
-  return authenticate(request, kKeys, {"sagemaker", "us-east-1", false, true}, at(now));
+  return authenticate(request, kKeys, {"sagemaker", "us-east-1", false, true}, at(now),
+                      &signing_keys);
 }
 
 std::string failure(const ServerRequest& request, const std::string& now = "2015-08-30T12:36:00Z") {
@@ -212,14 +215,14 @@ TEST(RequestAuth, TakesAwssTestSuiteAndRefusesItSignedWrongly) {
     request.headers.emplace_back("Authorization", authorization);
     const AuthExpectation expected{"service", "us-east-1"};
     const WallTime now = at("2015-08-30T12:36:00Z");
-    EXPECT_TRUE(authenticate(request, kKeys, expected, now));
+    EXPECT_TRUE(authenticate(request, kKeys, expected, now, &signing_keys));
     // One digit of the signature, of the date, of the body: none may pass.
     authorization.back() = authorization.back() == '0' ? '1' : '0';
     request.headers.back().second = authorization;
-    EXPECT_FALSE(authenticate(request, kKeys, expected, now));
+    EXPECT_FALSE(authenticate(request, kKeys, expected, now, &signing_keys));
     authorization.pop_back();
     request.headers.back().second = authorization;
-    EXPECT_FALSE(authenticate(request, kKeys, expected, now));
+    EXPECT_FALSE(authenticate(request, kKeys, expected, now, &signing_keys));
     ++cases;
   }
   EXPECT_GE(cases, 30);
@@ -281,6 +284,17 @@ TEST_F(AccessKeyFileTest, AChangedFileCountsAndABrokenOneDoesNot) {
   write("C", fs::perms::owner_read | fs::perms::others_read);
   EXPECT_FALSE((*keys)->refresh());
   EXPECT_TRUE((*keys)->current()->contains("B"));
+}
+
+TEST(RequestAuth, AKeyThatGotAnotherSecretIsNotGoodForTheOldOne) {
+  const ServerRequest request = signed_with(describe());
+  const AuthExpectation expected{"sagemaker", "us-east-1", false, true};
+  const WallTime now = at("2015-08-30T12:36:00Z");
+  SigningKeys kept;
+  EXPECT_TRUE(authenticate(request, kKeys, expected, now, &kept));
+  EXPECT_TRUE(authenticate(request, kKeys, expected, now, &kept));
+  const AccessKeys rotated = {{kAccessKey, "another secret"}};
+  EXPECT_FALSE(authenticate(request, rotated, expected, now, &kept));
 }
 
 }  // namespace

@@ -35,10 +35,10 @@ ApiResult<json> create_transform_job(const ApiBackend& backend, const json& requ
   return json{{"TransformJobArn", created->record->arn}};
 }
 
-ApiResult<json> describe_transform_job(const ApiBackend& backend, const json& request) {
+ApiResult<std::string> describe_transform_job(const ApiBackend& backend, const json& request) {
   auto view = backend.jobs.describe_transform_job(text(request, "TransformJobName"));
   if (!view) return tl::unexpected(api_error_of(std::move(view).error(), ""));
-  return describe_job_json(*view);
+  return describe_job_text(*view);
 }
 
 ApiResult<json> stop_transform_job(const ApiBackend& backend, const json& request) {
@@ -151,19 +151,23 @@ ApiResult<json> delete_tags(const ApiBackend& backend, const json& request) {
   return json::object();
 }
 
-constexpr OperationEntry kEntries[] = {{"CreateTransformJob", create_transform_job, false},
+constexpr OperationEntry kEntries[] = {{"CreateTransformJob", as_text<create_transform_job>, false},
                                        {"DescribeTransformJob", describe_transform_job, true},
-                                       {"ListTransformJobs", list_transform_jobs, true},
-                                       {"StopTransformJob", stop_transform_job, false},
-                                       {"CreateModel", create_model, false},
-                                       {"DescribeModel", describe_model, true},
-                                       {"ListModels", list_models, true},
-                                       {"DeleteModel", delete_model, false},
-                                       {"AddTags", add_tags, false},
-                                       {"ListTags", list_tags, true},
-                                       {"DeleteTags", delete_tags, false}};
+                                       {"ListTransformJobs", as_text<list_transform_jobs>, true},
+                                       {"StopTransformJob", as_text<stop_transform_job>, false},
+                                       {"CreateModel", as_text<create_model>, false},
+                                       {"DescribeModel", as_text<describe_model>, true},
+                                       {"ListModels", as_text<list_models>, true},
+                                       {"DeleteModel", as_text<delete_model>, false},
+                                       {"AddTags", as_text<add_tags>, false},
+                                       {"ListTags", as_text<list_tags>, true},
+                                       {"DeleteTags", as_text<delete_tags>, false}};
 
 }  // namespace
+
+std::string body_text(const json& body) {
+  return body.is_null() ? "" : body.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 const OperationEntry* find_sagemaker_entry(std::string_view name) {
   for (const OperationEntry& entry : kEntries) {
