@@ -58,7 +58,7 @@ simdjson::error_code append_completed(ondemand::object object, std::span<const M
   return simdjson::SUCCESS;
 }
 
-simdjson::error_code append_all(ondemand::parser* parser, const simdjson::padded_string& request,
+simdjson::error_code append_all(ondemand::parser* parser, simdjson::padded_string_view request,
                                 std::array<bool, kCompleted.size()>* given, std::string* out) {
   ondemand::document document;
   if (const auto error = parser->iterate(request).get(document)) return error;
@@ -90,10 +90,12 @@ simdjson::error_code append_all(ondemand::parser* parser, const simdjson::padded
 
 std::string described_request(std::string_view request) {
   static thread_local ondemand::parser parser;
+  std::string padded(request);
+  padded.append(simdjson::SIMDJSON_PADDING, ' ');
+  const simdjson::padded_string_view text(padded.data(), request.size(), padded.size());
   std::string out;
-  out.reserve(request.size() + 256);
   std::array<bool, kCompleted.size()> given{};
-  if (append_all(&parser, simdjson::padded_string(request), &given, &out) != simdjson::SUCCESS) {
+  if (append_all(&parser, text, &given, &out) != simdjson::SUCCESS) {
     out.clear();
     given = {};
   }
