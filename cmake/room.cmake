@@ -3,11 +3,12 @@
 # its *_test.cc files, which lie beside what they test. ROOMS are the rooms it may include.
 # Files whose path matches WITHOUT are left out.
 # Files named *_avx2.cc, *_avx512.cc, or so with _vnni or _bf16 behind, are compiled for that
-# instruction set and only on x86-64, *_neon.cc only on arm64; everything else for the baseline of
-# the architecture.
+# instruction set and only on x86-64, *_neon.cc and *_neon_dot.cc only on arm64; everything else for
+# the baseline of the architecture.
 include(GoogleTest)
 
 set(MILLRACE_AVX2_FLAGS -mavx2 -mfma -mf16c)
+set(MILLRACE_NEON_DOT_FLAGS -march=armv8.2-a+dotprod)
 set(MILLRACE_AVX512_FLAGS -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
                           -mprefer-vector-width=512)
 
@@ -28,6 +29,9 @@ function(millrace_isa_flags)
       set_source_files_properties(${file} PROPERTIES
                                   COMPILE_OPTIONS "${MILLRACE_AVX512_FLAGS};-mavx512bf16"
                                   SKIP_PRECOMPILE_HEADERS ON)
+    elseif(file MATCHES "_neon_dot\\.cc$")
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MILLRACE_NEON_DOT_FLAGS}"
+                                                     SKIP_PRECOMPILE_HEADERS ON)
     elseif(file MATCHES "_avx512\\.cc$")
       set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MILLRACE_AVX512_FLAGS}"
                                                      SKIP_PRECOMPILE_HEADERS ON)
@@ -84,7 +88,7 @@ function(millrace_room name)
     list(FILTER sources EXCLUDE REGEX "_avx(2|512)(_vnni|_bf16)?\\.cc$")
   endif()
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
-    list(FILTER sources EXCLUDE REGEX "_neon\\.cc$")
+    list(FILTER sources EXCLUDE REGEX "_neon(_dot)?\\.cc$")
   endif()
   millrace_isa_flags(${sources})
 

@@ -167,6 +167,8 @@ extern const IsaInt8 kAvx2Int8;
 extern const IsaInt8 kAvx2VnniInt8;
 extern const IsaInt8 kAvx512Int8;
 extern const IsaInt8 kAvx512VnniInt8;
+extern const IsaInt8 kNeonInt8;
+extern const IsaInt8 kNeonDotInt8;
 
 extern const IsaBf16 kReferenceBf16;  // for tests: nobody wants its speed
 extern const IsaBf16 kAvx512Bf16;

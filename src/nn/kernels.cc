@@ -10,6 +10,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 namespace millrace::nn {
@@ -76,6 +78,19 @@ void add_x86(std::vector<Kernels>* list) {
         nullptr));
   }
 }
+#elif defined(__aarch64__)
+// Best first.
+void add_arm64(std::vector<Kernels>* list) {
+  constexpr unsigned long kDotProducts = 1UL << 20;  // HWCAP_ASIMDDP
+  constexpr char kFloats128[] = "NEON: FMA, 4 floats at a time";
+  if ((getauxval(AT_HWCAP) & kDotProducts) != 0) {
+    list->push_back(Adapter<kNeonKernels, kNeonDotInt8>::kernels(
+        "neon_dot", kFloats128, "NEON: four bytes of 4 lanes at a time, exact", nullptr));
+  }
+  list->push_back(Adapter<kNeonKernels, kNeonInt8>::kernels(
+      "neon", kFloats128, "NEON without dot products: 8 products of bytes at a time, exact",
+      nullptr));
+}
 #endif
 
 // All kernels this CPU runs, best first.
@@ -83,6 +98,8 @@ std::vector<Kernels> find_runnable() {
   std::vector<Kernels> list;
 #if defined(__x86_64__)
   add_x86(&list);
+#elif defined(__aarch64__)
+  add_arm64(&list);
 #endif
   list.push_back(Adapter<kReferenceKernels, kReferenceInt8>::kernels(
       "reference", "plain loops, one float at a time", "plain loops, one byte at a time", nullptr));

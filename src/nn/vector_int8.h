@@ -81,6 +81,7 @@ struct ByteProducts {
   using Element = int;
   using Sum = typename Vector::I;
   static constexpr size_t kGroup = kByteGroup;
+  static constexpr int kTakenOff = 0;  // what load_row takes off each byte
   MR_NN_MEMBER Sum zero_sum() { return V::zero_i(); }
   MR_NN_MEMBER Sum load_sum(const int* p) { return V::load_i(p); }
   MR_NN_MEMBER void store_sum(int* p, Sum x) { V::store_i(p, x); }
@@ -101,7 +102,7 @@ MR_NN_INLINE void finish_sums(const LinearInt8Args& args, const int* sums, size_
     const typename V::T bias = load_some<V>(args.bias + n + first, count);
     for (size_t r = 0; r < rows; ++r) {
       const typename V::I sum = V::load_i(sums + r * D::kTileVectors * V::kWidth + first);
-      const typename V::I zero = V::set1_i(args.a_zero[row + r]);
+      const typename V::I zero = V::set1_i(args.a_zero[row + r] - D::kTakenOff);
       const typename V::T centred = V::to_float(V::sub_i(sum, V::mul_i(zero, b_sum)));
       const typename V::T scale = V::mul(V::set1(args.a_scale[row + r]), b_scale);
       const typename V::T y = activate_one<V>(V::fma(centred, scale, bias), activation);
