@@ -2,25 +2,13 @@
 // that waits for a reply costs nothing, and they are started only when requests come.
 #include "handler/http_handler.h"
 
-#include <algorithm>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/retry.h"
+#include "handler/worker_queue.h"
 
 namespace millrace::handler {
 namespace {
-
-using std::chrono::steady_clock;
-
-struct Invocation {
-  InvokeRequest request;
-  std::promise<Result<InvokeReply>> reply;
-};
 
 // What a store could not do is not mended by asking the model again.
 Error fatal(Error error) {
@@ -32,17 +20,19 @@ class HttpHandler final : public InferenceHandler {
  public:
   HttpHandler(HttpHandlerOptions options, std::unique_ptr<HttpClient> client,
               const ExecutionParameters& parameters);
-  ~HttpHandler() override;
+  ~HttpHandler() override { queue_.stop(); }
 
   const HandlerTraits& traits() const override { return traits_; }
-  std::future<Result<InvokeReply>> invoke(InvokeRequest request) override;
+  std::future<Result<InvokeReply>> invoke(InvokeRequest request) override {
+    return queue_.submit(std::move(request));
+  }
   Status stream(const StreamRequest& request) override;
-  std::optional<steady_clock::time_point> first_inference() const override;
+  std::optional<std::chrono::steady_clock::time_point> first_inference() const override {
+    return queue_.first_inference();
+  }
 
  private:
   void work();
-  std::optional<Invocation> next();
-  void start_worker();  // REQUIRES: mutex_ is held
   Result<InvokeReply> answer(const InvokeRequest& request);
   HttpRequest http_request(std::vector<HeaderField> headers) const;
 
@@ -51,16 +41,8 @@ class HttpHandler final : public InferenceHandler {
   const bool direct_;
   const std::unique_ptr<HttpClient> client_;
   HandlerTraits traits_;
-  size_t workers_max_ = 1;
   Retrying retrying_;
-
-  mutable std::mutex mutex_;
-  std::condition_variable work_;
-  std::deque<Invocation> queue_;
-  std::vector<std::thread> workers_;
-  size_t idle_ = 0;
-  bool stopping_ = false;
-  std::optional<steady_clock::time_point> first_;
+  WorkerQueue queue_;
 };
 
 HttpHandler::HttpHandler(HttpHandlerOptions options, std::unique_ptr<HttpClient> client,
@@ -68,69 +50,21 @@ HttpHandler::HttpHandler(HttpHandlerOptions options, std::unique_ptr<HttpClient>
     : options_(std::move(options)),
       url_(options_.endpoint.url + "/invocations"),
       direct_(is_loopback(url_)),
-      client_(std::move(client)) {
+      client_(std::move(client)),
+      queue_(options_.max_concurrent_transforms.value_or(
+                 parameters.max_concurrent_transforms.value_or(1)),
+             [this](int) { work(); }) {
   traits_.max_concurrent_transforms = parameters.max_concurrent_transforms;
   traits_.max_payload_in_mb = parameters.max_payload_in_mb;
   traits_.batch_strategy = parameters.batch_strategy;
-  workers_max_ =
-      options_.max_concurrent_transforms.value_or(parameters.max_concurrent_transforms.value_or(1));
   traits_.streams = options_.chunked;
   retrying_.policy.attempts = 1 + options_.invocation_retries;
 }
 
-HttpHandler::~HttpHandler() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  work_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
-}
-
-std::future<Result<InvokeReply>> HttpHandler::invoke(InvokeRequest request) {
-  Invocation invocation{std::move(request), {}};
-  auto future = invocation.reply.get_future();
-  {
-    const std::lock_guard lock(mutex_);
-    if (!first_) first_ = steady_clock::now();
-    queue_.push_back(std::move(invocation));
-    if (queue_.size() > idle_ && workers_.size() < workers_max_) start_worker();
-  }
-  work_.notify_one();
-  return future;
-}
-
-std::optional<steady_clock::time_point> HttpHandler::first_inference() const {
-  const std::lock_guard lock(mutex_);
-  return first_;
-}
-
-void HttpHandler::start_worker() {
-  try {
-    workers_.emplace_back([this] { work(); });
-  } catch (const std::system_error& error) {
-    if (!workers_.empty()) return;  // those that run do it all
-    queue_.back().reply.set_value(
-        fail(internal_error(std::string("cannot start a thread: ") + error.what())));
-    queue_.pop_back();
-  }
-}
-
 void HttpHandler::work() {
-  while (std::optional<Invocation> invocation = next()) {
+  while (std::optional<WorkerQueue::Invocation> invocation = queue_.next()) {
     invocation->reply.set_value(answer(invocation->request));
   }
-}
-
-std::optional<Invocation> HttpHandler::next() {
-  std::unique_lock lock(mutex_);
-  ++idle_;
-  work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-  --idle_;
-  if (queue_.empty()) return std::nullopt;
-  Invocation invocation = std::move(queue_.front());
-  queue_.pop_front();
-  return invocation;
 }
 
 HttpRequest HttpHandler::http_request(std::vector<HeaderField> headers) const {
@@ -165,10 +99,7 @@ Result<InvokeReply> HttpHandler::answer(const InvokeRequest& request) {
 
 // The time that an answer may take is here that between two bytes: a stream may be endless.
 Status HttpHandler::stream(const StreamRequest& request) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!first_) first_ = steady_clock::now();
-  }
+  queue_.note_inference();
   HttpRequest http =
       http_request(invocation_headers(request.content_type, request.accept, request.object_name));
   http.timeout = std::chrono::milliseconds(0);

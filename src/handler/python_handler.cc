@@ -3,62 +3,51 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <system_error>
-#include <thread>
 #include <utility>
+
+#include "handler/worker_queue.h"
 
 namespace millrace::handler {
 namespace {
 
-using std::chrono::steady_clock;
-
 // A request that kills its worker this often is taken for the cause.
 constexpr int kDeathsOfRequest = 2;
-
-struct Invocation {
-  InvokeRequest request;
-  std::promise<Result<InvokeReply>> reply;
-};
 
 class PythonHandler final : public InferenceHandler {
  public:
   PythonHandler(PythonHandlerOptions options, std::unique_ptr<PythonWorker> first);
-  ~PythonHandler() override;
+  ~PythonHandler() override {
+    stop_.cancel();
+    queue_.stop();
+  }
 
   const HandlerTraits& traits() const override { return traits_; }
-  std::future<Result<InvokeReply>> invoke(InvokeRequest request) override;
-  std::optional<steady_clock::time_point> first_inference() const override;
+  std::future<Result<InvokeReply>> invoke(InvokeRequest request) override {
+    return queue_.submit(std::move(request));
+  }
+  std::optional<std::chrono::steady_clock::time_point> first_inference() const override {
+    return queue_.first_inference();
+  }
 
  private:
-  void start_lane(std::unique_ptr<PythonWorker> worker);  // REQUIRES: mutex_ is held
-  void work(int index, std::unique_ptr<PythonWorker> worker);
-  std::optional<Invocation> next();
-  void give_back(Invocation invocation, const Error& cause);
+  void work(int index);
+  void give_back(WorkerQueue::Invocation invocation, const Error& cause);
   Result<InvokeReply> answer(const InvokeRequest& request, int index,
                              std::unique_ptr<PythonWorker>* worker);
   Error after_deaths(int deaths, const Error& last) const;
 
-  PythonHandlerOptions options_;
-  const CancelToken stop_;  // ends what starts when the handler goes
+  const PythonHandlerOptions options_;
+  const CancelToken stop_;               // ends what starts when the handler goes
+  std::unique_ptr<PythonWorker> first_;  // until worker 0 takes it
+  const size_t workers_max_;
   HandlerTraits traits_;
-  size_t lanes_max_ = 1;
   // Since any request was answered: a model that only ever dies ends its job.
   std::atomic<int> deaths_in_row_{0};
-
-  mutable std::mutex mutex_;
-  std::condition_variable work_;
-  std::deque<Invocation> queue_;
-  std::vector<std::thread> lanes_;
-  size_t idle_ = 0;
-  bool stopping_ = false;
-  std::optional<steady_clock::time_point> first_;
+  WorkerQueue queue_;
 };
 
 // How many workers there may be, given what the first one takes.
-size_t lanes_of(const PythonHandlerOptions& options, uint64_t memory_of_one) {
+size_t workers_of(const PythonHandlerOptions& options, uint64_t memory_of_one) {
   auto most = static_cast<size_t>(std::max(1, options.workers_max));
   if (options.max_concurrent_transforms) {
     most = std::min<size_t>(most, *options.max_concurrent_transforms);
@@ -69,67 +58,27 @@ size_t lanes_of(const PythonHandlerOptions& options, uint64_t memory_of_one) {
 }
 
 PythonHandler::PythonHandler(PythonHandlerOptions options, std::unique_ptr<PythonWorker> first)
-    : options_(std::move(options)) {
-  const ExecutionParameters& parameters = first->parameters();
-  lanes_max_ = lanes_of(options_, first->memory_bytes());
-  if (lanes_max_ < static_cast<size_t>(options_.workers_max) &&
+    : options_(std::move(options)),
+      first_(std::move(first)),
+      workers_max_(workers_of(options_, first_->memory_bytes())),
+      queue_(workers_max_, [this](int index) { work(index); }) {
+  if (workers_max_ < static_cast<size_t>(options_.workers_max) &&
       !options_.max_concurrent_transforms) {
-    options_.worker.log("workers: " + std::to_string(lanes_max_) + " of " +
+    options_.worker.log("workers: " + std::to_string(workers_max_) + " of " +
                         std::to_string(options_.workers_max) + ", as many as fit into memory");
   }
+  const ExecutionParameters& parameters = first_->parameters();
   traits_.max_concurrent_transforms =
-      parameters.max_concurrent_transforms.value_or(static_cast<uint32_t>(lanes_max_));
+      parameters.max_concurrent_transforms.value_or(static_cast<uint32_t>(workers_max_));
   traits_.max_payload_in_mb = parameters.max_payload_in_mb;
   traits_.batch_strategy = parameters.batch_strategy;
   traits_.identity = options_.identity;
-  const std::lock_guard lock(mutex_);
-  start_lane(std::move(first));
 }
 
-PythonHandler::~PythonHandler() {
-  stop_.cancel();
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  work_.notify_all();
-  for (std::thread& lane : lanes_) lane.join();
-}
-
-std::future<Result<InvokeReply>> PythonHandler::invoke(InvokeRequest request) {
-  Invocation invocation{std::move(request), {}};
-  auto future = invocation.reply.get_future();
-  {
-    const std::lock_guard lock(mutex_);
-    if (!first_) first_ = steady_clock::now();
-    queue_.push_back(std::move(invocation));
-    if (queue_.size() > idle_ && lanes_.size() < lanes_max_) start_lane(nullptr);
-  }
-  work_.notify_one();
-  return future;
-}
-
-std::optional<steady_clock::time_point> PythonHandler::first_inference() const {
-  const std::lock_guard lock(mutex_);
-  return first_;
-}
-
-void PythonHandler::start_lane(std::unique_ptr<PythonWorker> worker) {
-  const int index = static_cast<int>(lanes_.size());
-  try {
-    lanes_.emplace_back(
-        [this, index, owned = std::make_shared<std::unique_ptr<PythonWorker>>(std::move(worker))] {
-          work(index, std::move(*owned));
-        });
-  } catch (const std::system_error& error) {
-    lanes_max_ = lanes_.size();  // those that run do it all
-    options_.worker.log(std::string("cannot start a thread: ") + error.what());
-  }
-}
-
-void PythonHandler::work(int index, std::unique_ptr<PythonWorker> worker) {
-  const bool further = worker == nullptr;
-  while (std::optional<Invocation> invocation = next()) {
+void PythonHandler::work(int index) {
+  const bool further = index > 0;
+  std::unique_ptr<PythonWorker> worker = further ? nullptr : std::move(first_);
+  while (std::optional<WorkerQueue::Invocation> invocation = queue_.next()) {
     if (further && worker == nullptr && deaths_in_row_ == 0) {
       auto started = PythonWorker::start(options_.worker, index, stop_);
       if (!started) return give_back(std::move(*invocation), started.error());
@@ -139,25 +88,9 @@ void PythonHandler::work(int index, std::unique_ptr<PythonWorker> worker) {
   }
 }
 
-std::optional<Invocation> PythonHandler::next() {
-  std::unique_lock lock(mutex_);
-  ++idle_;
-  work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-  --idle_;
-  if (queue_.empty()) return std::nullopt;
-  Invocation invocation = std::move(queue_.front());
-  queue_.pop_front();
-  return invocation;
-}
-
 // A further worker that cannot start leaves its work to the others.
-void PythonHandler::give_back(Invocation invocation, const Error& cause) {
-  {
-    const std::lock_guard lock(mutex_);
-    queue_.push_front(std::move(invocation));
-    lanes_max_ = std::max<size_t>(1, lanes_max_ - 1);
-  }
-  work_.notify_one();
+void PythonHandler::give_back(WorkerQueue::Invocation invocation, const Error& cause) {
+  queue_.give_back(std::move(invocation));
   if (cause.code != Code::kCancelled) {
     options_.worker.log("a further worker could not start: " + cause.message);
   }
