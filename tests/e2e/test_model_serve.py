@@ -3,6 +3,7 @@ bytes as inside the process."""
 import csv
 import json
 import signal
+import socket
 import urllib.error
 import urllib.request
 
@@ -46,6 +47,19 @@ def test_a_record_that_cannot_be_read_is_refused_by_number(served):
                            "application/jsonlines")
     assert status == 400
     assert body.startswith("record 2: ")
+
+
+def test_a_client_that_waits_for_100_continue_is_told_to_go_on(served):
+    body = b'{"inputs": "I love it"}'
+    host, port = served.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"POST /invocations HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+                           b"Content-Type: application/json\r\nConnection: close\r\n"
+                           b"Content-Length: %d\r\n\r\n" % len(body))
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 Continue\r\n")
+        connection.sendall(body)
+        reply = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert reply.startswith(b"HTTP/1.1 200 OK\r\n") and b'"label"' in reply
 
 
 REVIEWS = ["good app, works great", 'he said "wow", twice', "worst update ever", "", "ok"] * 40

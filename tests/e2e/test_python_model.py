@@ -82,6 +82,22 @@ def test_the_program_variable_and_the_submit_directory(run, tmp_path):
         "SAGEMAKER_PROGRAM=serve_it.py", "--if-exists", "overwrite")
 
 
+def test_the_submit_directory_may_lie_in_s3(run, tmp_path, s3_server, bucket):
+    """As the SDK uploads it: the model has the weights alone, the code lies beside it."""
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "weights").write_text("x")
+    code = make_model(tmp_path / "sources", ECHO, name="entry.py") / "code"
+    s3_server.put(bucket, "code/sourcedir.tar.gz",
+                  archive(code, tmp_path / "sourcedir.tar.gz").read_bytes())
+    submit = f"SAGEMAKER_SUBMIT_DIRECTORY=s3://{bucket}/code/sourcedir.tar.gz"
+    run(tmp_path / "bare", "--env", submit, "--env", "SAGEMAKER_PROGRAM=entry.py",
+        env=s3_server.environment)
+    assert output(tmp_path) == "one\ntwo\nthree\n"
+    missing = run(tmp_path / "bare", "--env", submit + ".not", "--env",
+                  "SAGEMAKER_PROGRAM=entry.py", env=s3_server.environment, exit_status=2)
+    assert "SAGEMAKER_SUBMIT_DIRECTORY" in missing.stderr
+
+
 def test_the_environment_has_sagemakers_variables_and_no_keys(run, tmp_path):
     model = make_model(tmp_path / "model", """
         import json, os
@@ -264,14 +280,28 @@ def test_children_of_a_worker_end_with_it(run, tmp_path):
     assert processes("sleep\x00321") == []
 
 
-def test_kill_9_leaves_nothing(cli, tmp_path, source, temp):
-    model = make_model(tmp_path / "model", failing(
-        predict="open('started', 'w').close()\n        time.sleep(600)").replace(
-            "'started'", repr(str(tmp_path / "started"))))
+STUCK = {
+    "importing": "import time\n{mark}\ntime.sleep(600)\n",
+    "loading": failing().replace("return None", "{mark}; time.sleep(600)"),
+    "answering": failing(predict="{mark}; time.sleep(600)"),
+    "forked": failing(predict="os.fork(); {mark}; time.sleep(600)"),
+}
+
+
+@pytest.mark.parametrize("moment", STUCK)
+def test_kill_9_leaves_nothing(cli, tmp_path, source, temp, moment):
+    started = tmp_path / "started"
+    mark = f"open({str(started)!r}, 'w').close()"
+    kill_when(cli, tmp_path, source, temp, STUCK[moment].replace("{mark}", mark), started.exists)
+
+
+def kill_when(cli, tmp_path, source, temp, code, reached):
+    model = make_model(tmp_path / "model", code)
     cli.extra_environment = {"XDG_CACHE_HOME": str(CACHE), "TMPDIR": str(temp)}
     job = cli.start("transform", "--model", model, "--input", source, "--output",
                     tmp_path / "out", *LINES)
-    wait_until((tmp_path / "started").exists)
+    wait_until(lambda: reached() or job.poll() is not None, 60)
+    assert job.poll() is None, job.stderr.read().decode()
     assert len(processes(tmp_path)) > 1
     os.kill(job.pid, signal.SIGKILL)
     job.communicate()
