@@ -11,6 +11,10 @@ namespace {
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr std::string_view kHex = "0123456789abcdef";
 
+bool is_plain(char c) {
+  return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
 // Bytes of the character that `text` begins with; 0: it begins with none.
 size_t character_bytes(std::string_view text) {
   for (size_t size = 1; size <= std::min<size_t>(4, text.size()); ++size) {
@@ -54,6 +58,11 @@ void append_escaped(char c, std::string* out) {
 void append_json_string(std::string_view text, std::string* out) {
   out->push_back('"');
   while (!text.empty()) {
+    const size_t plain =
+        static_cast<size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+    out->append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const size_t bytes = character_bytes(text);
     if (bytes == 1) {
       append_escaped(text.front(), out);

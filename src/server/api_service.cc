@@ -41,6 +41,18 @@ ApiError unknown_operation(std::string_view prefix, std::span<const Operation> o
                       names_of(operations))};
 }
 
+// Written once a second.
+std::string http_date(WallTime now) {
+  static thread_local WallTime second;
+  static thread_local std::string text;
+  const WallTime this_second = std::chrono::floor<std::chrono::seconds>(now);
+  if (text.empty() || this_second != second) {
+    second = this_second;
+    text = format_http_date(now);
+  }
+  return text;
+}
+
 }  // namespace
 
 // One request on its way to its answer.
@@ -255,7 +267,7 @@ void ApiService::finish(const CallPtr& call, ServerReply reply, std::string_view
     log_.write(level, "request", fields);
   }
   reply.headers.emplace_back("x-amzn-RequestId", call->id);
-  reply.headers.emplace_back("Date", format_http_date(options_.clock->now()));
+  reply.headers.emplace_back("Date", http_date(options_.clock->now()));
   call->answer(std::move(reply));
 }
 

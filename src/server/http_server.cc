@@ -90,6 +90,20 @@ ServerRequest request_of(const http::request<http::string_body>& head, const std
   return request;
 }
 
+// A reply's head. Text, since Beast's messages cost more than all else of a small reply.
+std::string head_of(const ServerReply& reply, bool keep_alive) {
+  std::string head = "HTTP/1.1 " + std::to_string(reply.status) + ' ';
+  head += view(http::obsolete_reason(http::int_to_status(static_cast<unsigned>(reply.status))));
+  const auto add = [&head](std::string_view name, std::string_view value) {
+    head.append("\r\n").append(name).append(": ").append(value);
+  };
+  if (!keep_alive) add("Connection", "close");
+  if (!reply.content_type.empty()) add("Content-Type", reply.content_type);
+  for (const auto& [name, value] : reply.headers) add(name, value);
+  if (reply.status != 204) add("Content-Length", std::to_string(reply.body.size()));
+  return head + "\r\n\r\n";
+}
+
 template <class Stream>
 class Session final : public std::enable_shared_from_this<Session<Stream>>, public Evictable {
   static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
@@ -162,6 +176,7 @@ class Session final : public std::enable_shared_from_this<Session<Stream>>, publ
 
   void head_taken() {
     const auto& head = parser_->get();
+    is_head_ = head.method() == http::verb::head;
     if (const std::string why = ambiguity(head); !why.empty()) return refuse(400, why);
     if (shared_.options.early_reply) {
       if (auto reply = shared_.options.early_reply(request_of(head, peer_))) {
@@ -219,22 +234,18 @@ class Session final : public std::enable_shared_from_this<Session<Stream>>, publ
   }
 
   void write(ServerReply reply) {
-    response_ = {};
-    response_.result(static_cast<unsigned>(reply.status));
-    response_.version(11);
-    response_.keep_alive(keep_alive_ && !shared_.stopping);
-    if (!reply.content_type.empty()) response_.set(http::field::content_type, reply.content_type);
-    for (const auto& [name, value] : reply.headers) response_.set(name, value);
-    response_.body() = std::move(reply.body);
-    response_.prepare_payload();
+    keep_alive_ = keep_alive_ && !shared_.stopping;
+    head_ = head_of(reply, keep_alive_);
+    body_ = is_head_ ? "" : std::move(reply.body);
     lowest().expires_after(shared_.options.idle_timeout);
-    http::async_write(stream_, response_,
+    const std::array<asio::const_buffer, 2> whole = {asio::buffer(head_), asio::buffer(body_)};
+    asio::async_write(stream_, whole,
                       [self = self()](error_code error, size_t) { self->written(error); });
   }
 
   void written(error_code error) {
     if (error) return;
-    if (!response_.keep_alive()) return close();
+    if (!keep_alive_) return close();
     wait();
   }
 
@@ -266,8 +277,9 @@ class Session final : public std::enable_shared_from_this<Session<Stream>>, publ
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::empty_body> go_on_;
-  http::response<http::string_body> response_;
+  std::string head_, body_;
   bool keep_alive_ = true;
+  bool is_head_ = false;  // the reply has no body, whatever its length says
   std::array<char, 512> dropped_;
 };
 

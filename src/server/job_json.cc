@@ -21,21 +21,16 @@ double rounded(double value) {
 
 }  // namespace
 
-json progress_json(const jobs::JobProgress& progress) {
-  json out = {{"Queued", progress.queued},
-              {"ObjectsTotal", progress.objects_total},
-              {"ObjectsDone", progress.objects_done},
-              {"ObjectsFailed", progress.objects_failed},
-              {"RecordsDone", progress.records_done},
-              {"RecordsFailed", progress.records_failed},
-              {"RecordsTotal", progress.records_total},
-              {"RecordsTotalExact", progress.records_total_exact},
-              {"BytesDone", progress.bytes_done},
-              {"BytesTotal", progress.bytes_total},
-              {"Seconds", rounded(progress.seconds)},
-              {"RecordsPerSecond", rounded(progress.records_per_second)}};
-  if (progress.eta_seconds) out["EtaSeconds"] = rounded(*progress.eta_seconds);
-  return out;
+std::string progress_text(const jobs::JobProgress& p) {
+  std::string out = fmt::format(
+      "{{\"Queued\":{},\"ObjectsTotal\":{},\"ObjectsDone\":{},\"ObjectsFailed\":{},"
+      "\"RecordsDone\":{},\"RecordsFailed\":{},\"RecordsTotal\":{},\"RecordsTotalExact\":{},"
+      "\"BytesDone\":{},\"BytesTotal\":{},\"Seconds\":{},\"RecordsPerSecond\":{}",
+      p.queued, p.objects_total, p.objects_done, p.objects_failed, p.records_done, p.records_failed,
+      p.records_total, p.records_total_exact, p.bytes_done, p.bytes_total, rounded(p.seconds),
+      rounded(p.records_per_second));
+  if (p.eta_seconds) out += fmt::format(",\"EtaSeconds\":{}", rounded(*p.eta_seconds));
+  return out + "}";
 }
 
 std::string describe_job_text(const jobs::JobView& view) {
@@ -56,7 +51,7 @@ std::string describe_job_text(const jobs::JobView& view) {
   add_time("CreationTime", record.creation_time);
   if (record.start_time) add_time("TransformStartTime", *record.start_time);
   if (record.end_time) add_time("TransformEndTime", *record.end_time);
-  return out + "\"Millrace\":{\"Progress\":" + progress_json(view.progress).dump() + "}}";
+  return out + "\"Millrace\":{\"Progress\":" + progress_text(view.progress) + "}}";
 }
 
 json job_summary_json(const jobs::TransformJobRecord& job) {

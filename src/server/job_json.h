@@ -14,6 +14,6 @@ std::string describe_job_text(const jobs::JobView& view);
 nlohmann::json job_summary_json(const jobs::TransformJobRecord& job);
 nlohmann::json describe_model_json(const jobs::ModelRecord& model);
 nlohmann::json model_summary_json(const jobs::ModelRecord& model);
-nlohmann::json progress_json(const jobs::JobProgress& progress);
+std::string progress_text(const jobs::JobProgress& progress);
 
 }  // namespace millrace::server

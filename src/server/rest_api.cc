@@ -91,7 +91,7 @@ json job_json(const jobs::JobView& view) {
   out["ModelName"] = view.record->model_name;
   out["S3OutputPath"] = view.record->output;
   if (view.record->start_time) out["TransformStartTime"] = *view.record->start_time;
-  out["Progress"] = progress_json(view.progress);
+  out["Progress"] = json::parse(progress_text(view.progress));
   return out;
 }
 
