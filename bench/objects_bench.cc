@@ -20,6 +20,7 @@
 #include "store/object_store.h"
 #include "transform/plan_inputs.h"
 #include "transform/transform_job.h"
+#include "transform/work_storage.h"
 
 namespace millrace {
 namespace {
@@ -146,7 +147,8 @@ void run_job(store::ObjectStore& store, const Setup& setup, const std::string& p
   EchoHandler echo;
   const auto area = std::filesystem::temp_directory_path() /
                     ("objects_bench-" + std::to_string(Clock::now().time_since_epoch().count()));
-  const auto report = must(transform::run_transform_job(job, store, store, echo, area, {}, {}));
+  const auto report = must(transform::run_transform_job(
+      job, store, store, echo, transform::make_folder_storage(area), {}, {}));
   for (const auto& object : report.objects) {
     if (!object.error.empty()) stop_on(bad_input(object.error));
   }

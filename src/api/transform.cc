@@ -56,7 +56,7 @@ TransformSummary to_summary(jobs::TransformOutcome outcome) {
   summary.invalid_utf8 = counts.invalid_utf8;
   summary.not_model_language = counts.not_model_language;
   summary.seconds = outcome.report.seconds;
-  summary.work_area = outcome.work_area.string();
+  summary.work_area = outcome.work_area;
   return summary;
 }
 

@@ -42,6 +42,7 @@ void add_model_convert_command(CLI::App* model, const Context& context, Run* run
 void add_model_serve_command(CLI::App* model, const Context& context, Run* run);
 void add_serve_command(CLI::App* app, const Context& context, Run* run);
 void add_jobs_command(CLI::App* app, const Context& context, Run* run);
+void add_jobs_clean_command(CLI::App* jobs, const Context& context, Run* run);
 void add_supervise_command(CLI::App* app, Run* run);
 
 // The folder of a model that a command names: a path, an archive, or a shipped model's name.

@@ -173,7 +173,8 @@ int run_jobs(const JobsArguments& arguments, const Context& context, Action acti
 }  // namespace
 
 void add_jobs_command(CLI::App* app, const Context& context, Run* run) {
-  CLI::App* jobs = app->add_subcommand("jobs", "Jobs of a `millrace serve`: list, describe, ...");
+  CLI::App* jobs = app->add_subcommand(
+      "jobs", "Jobs of a `millrace serve`: list, describe, ...; what local ones left: clean");
   jobs->require_subcommand(1);
   const auto arguments = std::make_shared<JobsArguments>();
   struct Row {
@@ -222,6 +223,7 @@ void add_jobs_command(CLI::App* app, const Context& context, Run* run) {
       *run = [=, &context] { return run_jobs(*arguments, context, row.action); };
     });
   }
+  add_jobs_clean_command(jobs, context, run);
 }
 
 }  // namespace millrace::cli

@@ -131,7 +131,7 @@ int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
   if (status != Status::kCompleted) {
     say(fmt::format("job {} {}; run the same command again to go on (work area: {})",
                     outcome.job_name, status == Status::kStopped ? "was stopped" : "failed",
-                    outcome.work_area.string()));
+                    outcome.work_area));
   }
   put(summary_line(outcome, context.started));
   if (status == Status::kStopped) return kExitInterrupted;

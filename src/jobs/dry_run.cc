@@ -91,8 +91,7 @@ NamedSettings resolved(const JobSettings& settings, const transform::TransformJo
 // Guards that the job itself would stop at, and which outputs it would keep.
 Status look_at_outputs(const DryRunInput& input, store::ObjectStore& output,
                        transform::TransformJob* job) {
-  MR_ASSIGN(const transform::JournalState earlier,
-            transform::read_journal(input.work_area / "journal"));
+  MR_ASSIGN(const transform::JournalState earlier, transform::read_journal(*input.work));
   const std::string& identity = input.loaded->handler->traits().identity;
   MR_TRY(transform::settle_existing_outputs(job, output, earlier, identity));
   auto& objects = job->objects;

@@ -48,7 +48,7 @@ struct DryRunInput {
   const ModelArtifact* artifact = nullptr;
   const LoadedHandler* loaded = nullptr;
   const transform::TransformJob* job = nullptr;
-  std::filesystem::path work_area;
+  transform::WorkStorage* work = nullptr;
   std::vector<std::string> skipped;
   CancelToken cancel;
 };

@@ -13,6 +13,7 @@
 #include "jobs/data_capture.h"
 #include "jobs/job_report.h"
 #include "jobs/locations.h"
+#include "jobs/work_place.h"
 #include "transform/manifest.h"
 #include "transform/plan_inputs.h"
 #include "transform/work_area.h"
@@ -21,27 +22,6 @@ namespace millrace::jobs {
 namespace {
 
 namespace fs = std::filesystem;
-
-// One of XDG's folders: the variable, or its default below HOME.
-Result<fs::path> xdg_folder(const Variables& environment, const char* variable,
-                            const char* below_home) {
-  const auto set = environment.find(variable);
-  if (set != environment.end() && !set->second.empty()) return fs::path(set->second) / "millrace";
-  const auto home = environment.find("HOME");
-  if (home == environment.end() || home->second.empty()) {
-    return fail(invalid_argument(
-        fmt::format("neither {} nor HOME is set; name a folder with --work-dir", variable)));
-  }
-  return fs::path(home->second) / below_home / "millrace";
-}
-
-Result<fs::path> work_folder(const TransformRequest& request, const JobSettings& settings) {
-  if (settings.work_dir.starts_with("s3://")) {
-    return fail(invalid_argument("--work-dir: must be a local folder"));
-  }
-  if (!settings.work_dir.empty()) return fs::absolute(settings.work_dir);
-  return xdg_folder(request.environment, "XDG_STATE_HOME", ".local/state");
-}
 
 // The model's and the job's Environment, merged.
 Variables stated_environment(const TransformRequest& request) {
@@ -229,27 +209,6 @@ std::vector<std::string> keys_of(const transform::Plan& plan) {
   return keys;
 }
 
-// Neither our own folders below the output, nor what we keep among the inputs of the next run.
-Status check_outside(const char* flag, const fs::path& folder, const char* what,
-                     const store::Location& root) {
-  if (root.kind != store::Location::Kind::kFile) return {};
-  const fs::path normal = fs::path(root.path).lexically_normal();
-  const fs::path inside = fs::absolute(folder).lexically_normal().lexically_relative(normal);
-  if (inside.empty() || *inside.begin() == "..") return {};
-  return fail(invalid_argument(
-      fmt::format("{}: {} lies below the {} {}", flag, folder.string(), what, normal.string())));
-}
-
-Status check_folders(const JobSettings& settings, const fs::path& work, const InputLocation& input,
-                     const OutputLocation& output) {
-  if (!output.is_object) MR_TRY(check_outside("--work-dir", work, "output", output.root));
-  if (settings.result_cache.empty()) return {};
-  const fs::path cache = settings.result_cache;
-  if (!output.is_object) MR_TRY(check_outside("--result-cache", cache, "output", output.root));
-  if (!input.is_object) MR_TRY(check_outside("--result-cache", cache, "input", input.root));
-  return {};
-}
-
 void name_outputs(const OutputLocation& output, transform::Plan* plan) {
   for (transform::PlannedObject& object : plan->objects) {
     object.output_key = output.is_object ? output.prefix : output.prefix + object.output_key;
@@ -341,7 +300,7 @@ struct Prepared {
   Source source;
   OutputLocation output;
   std::unique_ptr<store::ObjectStore> output_store;
-  fs::path work_area;
+  std::unique_ptr<transform::WorkStorage> work;
   transform::TransformJob job;  // of no objects: there are none, and nothing but the model is known
 };
 
@@ -377,9 +336,10 @@ Status place_outputs(const TransformRequest& request, const std::string& job_nam
     MR_TRY(check_not_read_again(source.location, output, settings.output));
   }
   MR_ASSIGN(prepared->output_store, make_store(output.root, settings, request.cancel));
-  MR_ASSIGN(const fs::path work, work_folder(request, settings));
-  MR_TRY(check_folders(settings, work, source.location, output));
-  prepared->work_area = work / "jobs" / job_name;
+  MR_ASSIGN(const store::Location work, work_location(settings.work_dir, request.environment));
+  MR_TRY(check_apart_from_work(settings, work, source.location, output));
+  MR_ASSIGN(prepared->work,
+            open_work_storage(work, job_name, settings, request.notice, request.cancel));
   return {};
 }
 
@@ -428,12 +388,15 @@ Status write_report(const JobSettings& settings, const TransformOutcome& outcome
 Status abandon_transform(const TransformRequest& request) {
   MR_ASSIGN(const Settings merged, merge_settings(request.layers));
   MR_ASSIGN(const JobSettings settings, settings_of(request, merged));
-  MR_ASSIGN(const fs::path work, work_folder(request, settings));
-  const fs::path area = work / "jobs" / settings.job_name;
-  if (settings.job_name.empty() || !fs::is_directory(area)) return {};
+  if (settings.job_name.empty()) return {};
+  MR_ASSIGN(const store::Location work, work_location(settings.work_dir, request.environment));
+  MR_ASSIGN(auto area,
+            open_work_storage(work, settings.job_name, settings, request.notice, request.cancel));
+  MR_ASSIGN(const bool begun, area->has_journal());
+  if (!begun) return {};
   MR_ASSIGN(const OutputLocation output, output_location(settings.output, false));
   MR_ASSIGN(const auto store, make_store(output.root, settings, request.cancel));
-  MR_ASSIGN(const auto opened, transform::WorkArea::open(area));
+  MR_ASSIGN(const auto opened, transform::WorkArea::open(std::move(area)));
   return opened->clean_up(*store);
 }
 
@@ -454,10 +417,10 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   if (request.starting) request.starting(job);
   outcome.job_name = job.name;
   outcome.precision_by_default = prepared.precision_by_default;
-  outcome.work_area = prepared.work_area;
+  outcome.work_area = prepared.work->describe();
   MR_ASSIGN(outcome.report,
             transform::run_transform_job(job, *prepared.source.store, *prepared.output_store,
-                                         *prepared.loaded.handler, outcome.work_area,
+                                         *prepared.loaded.handler, std::move(prepared.work),
                                          request.progress, request.cancel));
   MR_TRY(write_data_capture(prepared.settings, request.cancel, prepared.source.location,
                             prepared.output, job, outcome.report));
@@ -476,7 +439,7 @@ Result<DryRun> dry_run_transform(const TransformRequest& request) {
   input.artifact = &prepared.artifact;
   input.loaded = &prepared.loaded;
   input.job = &prepared.job;
-  input.work_area = prepared.work_area;
+  input.work = prepared.work.get();
   input.skipped = prepared.source.skipped;
   input.cancel = request.cancel;
   return dry_run(input, *prepared.source.store, prepared.output_store.get());

@@ -53,7 +53,7 @@ struct TransformOutcome {
   std::vector<std::string> notices;
   // Not empty: why --report could not be written although the job ran.
   std::string report_problem;
-  std::filesystem::path work_area;  // still there unless the job is Completed
+  std::string work_area;  // still there unless the job is Completed
 };
 
 // Runs the job to its end. An error means that nothing was started: wrong settings, a model that

@@ -2,16 +2,15 @@
 #include "transform/existing_outputs.h"
 
 #include <algorithm>
-#include <atomic>
 #include <set>
 #include <span>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/limits.h"
 #include "base/uri.h"
 #include "base/xxh3.h"
+#include "transform/concurrently.h"
 #include "transform/refusals.h"
 
 namespace millrace::transform {
@@ -120,20 +119,6 @@ std::string difference(const TransformJob& job, const std::string& version,
   return "";
 }
 
-// Runs `task(0..count-1)` on several threads: each waits for the store most of the time.
-template <class Task>
-void for_each(size_t count, Task task) {
-  std::atomic<size_t> next = 0;
-  std::vector<std::thread> threads;
-  const size_t workers = std::min<size_t>(count, limits::kLanesMax);
-  for (size_t i = 0; i < workers; ++i) {
-    threads.emplace_back([&] {
-      for (size_t k = next++; k < count; k = next++) task(k);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
-
 Error in_the_way(const store::ObjectStore& output, const std::string& key, const std::string& why) {
   return already_exists("the output " + output.describe(key) + " exists already" + why +
                         "; nothing was started");
@@ -144,7 +129,7 @@ Error in_the_way(const store::ObjectStore& output, const std::string& key, const
 Status keep_matching(const TransformJob& job, store::ObjectStore& output,
                      const std::vector<Output*>& there, const std::string& identity) {
   std::vector<std::string> differences(there.size());
-  for_each(there.size(), [&](size_t i) {
+  concurrently(there.size(), [&](size_t i) {
     const Result<store::ObjectInfo> object = output.stat(there[i]->key);
     differences[i] =
         object ? difference(job, there[i]->version, identity, *object) : object.error().message;

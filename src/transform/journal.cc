@@ -2,12 +2,7 @@
 // percent-encoded: a line holds no tab or line end but its own.
 #include "transform/journal.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <charconv>
-#include <fstream>
 #include <utility>
 
 #include "transform/file_io.h"
@@ -102,42 +97,34 @@ handler::InvokeCounts parse_counts(std::string_view text) {
   return counts;
 }
 
-Result<JournalState> read_journal(const std::filesystem::path& file) {
+Result<JournalState> read_journal(WorkStorage& storage) {
   JournalState state;
-  std::ifstream in(file, std::ios::binary);
-  std::string line;
-  while (std::getline(in, line) && !in.eof()) {  // eof: no line end, so torn
+  MR_TRY(storage.read_journal([&](std::string_view line) {
     const std::vector<std::string> fields = parse_line(line);
     if (!fields.empty()) replay(fields, &state);
-  }
-  if (in.bad()) return fail(errno_error("read journal " + file.string(), errno));
+  }));
   return state;
 }
 
-Result<std::unique_ptr<Journal>> Journal::create(const std::filesystem::path& file,
+Result<std::unique_ptr<Journal>> Journal::create(WorkStorage& storage,
                                                  const JournalState& earlier) {
   std::string text;
   for (const auto& [key, digest] : earlier.committing)
     text += format_line({kCommitting, key, digest});
   for (const auto& [key, output] : earlier.committed) text += format_line(committed_fields(output));
   for (const auto& [key, id] : earlier.open_uploads) text += format_line({kStarted, key, id});
-  MR_TRY(replace_file(file, text));
-  UniqueFd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
-  if (!fd.valid()) return fail(errno_error("open journal " + file.string(), errno));
-  return std::unique_ptr<Journal>(new Journal(file, std::move(fd), text.size()));
+  MR_ASSIGN(auto log, storage.start_journal(text));
+  return std::unique_ptr<Journal>(new Journal(std::move(log)));
 }
 
 Status Journal::append(const std::vector<std::string>& fields) {
   const std::string line = format_line(fields);
   std::lock_guard lock(mutex_);
   if (broken_) return fail(*broken_);
-  if (Status status = write_all(fd_.get(), line); !status) {
-    Error error = std::move(status).error().within("write journal " + file_.string());
-    // A full disk may empty again: half a line must not stand before the next one.
-    if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) broken_ = error;
-    return fail(std::move(error));
+  if (Status status = log_->append(line); !status) {
+    if (log_->broken()) broken_ = status.error();
+    return status;
   }
-  size_ += line.size();
   ++lines_;
   return {};
 }
@@ -151,12 +138,11 @@ Status Journal::sync() {
   syncing_ = true;
   const uint64_t lines = lines_;
   lock.unlock();
-  const int rc = ::fdatasync(fd_.get());
-  const int error_number = errno;
+  const Status synced = log_->sync();
   lock.lock();
   syncing_ = false;
-  if (rc == 0) lines_synced_ = lines;
-  if (rc != 0) broken_ = errno_error("sync journal " + file_.string(), error_number);
+  if (synced) lines_synced_ = lines;
+  if (!synced) broken_ = synced.error();
   synced_changed_.notify_all();
   if (broken_) return fail(*broken_);
   return {};
@@ -167,7 +153,8 @@ Status Journal::output_committing(std::string_view output_key, std::string_view 
 }
 
 Status Journal::output_committed(const CommittedOutput& output) {
-  return append(committed_fields(output));
+  MR_TRY(append(committed_fields(output)));
+  return log_->is_due() ? sync() : Status();
 }
 
 Status Journal::upload_intent(std::string_view key) {

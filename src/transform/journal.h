@@ -1,11 +1,10 @@
-// The journal of a job: an append-only file that says what a job began and finished, so that the
+// The journal of a job: append-only lines that say what a job began and finished, so that the
 // next run knows which uploads to abort, which outputs are this job's own, and which need no second
 // run. A line is a word and its percent-encoded fields; a torn last line does not count.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,9 +15,9 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
 #include "handler/inference_handler.h"
 #include "store/object_store.h"
+#include "transform/work_storage.h"
 
 namespace millrace::transform {
 
@@ -49,17 +48,17 @@ struct JournalState {
 std::string counts_field(const handler::InvokeCounts& counts);
 handler::InvokeCounts parse_counts(std::string_view text);
 
-// No file: nothing happened yet.
-Result<JournalState> read_journal(const std::filesystem::path& file);
+// No journal: nothing happened yet.
+Result<JournalState> read_journal(WorkStorage& storage);
 
-// Thread-safe. A line is in the kernel's hands when its call answers, so that a kill loses nothing;
-// where a power cut may not lose it either, the call also waits for the disk. Calls that wait at
-// one time share one fdatasync.
+// Thread-safe. In a folder a line is in the kernel's hands when its call answers, so that a kill
+// loses nothing; in a store it may be lost with the machine until the lock is renewed. Where it may
+// not, the call also waits for the disk, or the store. Calls that wait at one time share one sync.
 class Journal : public store::UploadJournal {
  public:
-  // Starts a new journal in place of `file`, which first repeats what of `earlier` still holds.
-  static Result<std::unique_ptr<Journal>> create(const std::filesystem::path& file,
-                                                 const JournalState& earlier);
+  // Starts a new journal in place of the one there is; it first repeats what of `earlier` still
+  // holds. The storage outlives it.
+  static Result<std::unique_ptr<Journal>> create(WorkStorage& storage, const JournalState& earlier);
   // Before an output is committed: from here on it may be there, and is this job's own.
   Status output_committing(std::string_view output_key, std::string_view settings_digest);
   Status output_committed(const CommittedOutput& output);
@@ -70,14 +69,11 @@ class Journal : public store::UploadJournal {
   Status upload_ended(std::string_view key) override;
 
  private:
-  Journal(std::filesystem::path file, UniqueFd fd, uint64_t size)
-      : file_(std::move(file)), fd_(std::move(fd)), size_(size) {}
+  explicit Journal(std::unique_ptr<JournalLog> log) : log_(std::move(log)) {}
   Status append(const std::vector<std::string>& fields);
 
-  const std::filesystem::path file_;
-  const UniqueFd fd_;
+  const std::unique_ptr<JournalLog> log_;
   std::mutex mutex_;
-  uint64_t size_;
   std::condition_variable synced_changed_;
   uint64_t lines_ = 0;
   uint64_t lines_synced_ = 0;

@@ -52,14 +52,16 @@ Status refuse_outputs_over_inputs(const TransformJob& job, const store::ObjectSt
 
 Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
                                     store::ObjectStore& output, handler::InferenceHandler& handler,
-                                    const std::filesystem::path& work_area,
-                                    const ProgressSink& progress, const CancelToken& cancel) {
+                                    std::unique_ptr<WorkStorage> work, const ProgressSink& progress,
+                                    const CancelToken& cancel) {
   fill_in_defaults(&job);
   MR_TRY(refuse_outputs_over_inputs(job, input, output));
   if (is_parquet(job.format)) MR_TRY(check_first_parquet(job, input, handler.traits()));
 
   // The job is ours alone, and nothing of an earlier run is left half done.
-  MR_ASSIGN(const auto area, WorkArea::open(work_area));
+  MR_ASSIGN(const auto area, WorkArea::open(std::move(work)));
+  const CancelToken run_cancel = cancel.child();
+  area->watch_lock(run_cancel);
   MR_TRY(area->clean_up(output));
   const std::string& identity = handler.traits().identity;
   if (Status free = settle_existing_outputs(&job, output, area->earlier(), identity); !free) {
@@ -76,9 +78,14 @@ Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
   JobReport report;
   {
     const ProgressTicker ticker(counters, states, job, progress);
-    report = JobRun(job, input, output, handler, *area, counters, states, cancel).run();
+    report = JobRun(job, input, output, handler, *area, counters, states, run_cancel).run();
     report.seconds = ticker.seconds();
     report.started = job.started;
+  }
+
+  if (area->was_lost()) {
+    return fail(unavailable("another process has taken over the job's work area " +
+                            area->describe() + ": it goes on there"));
   }
 
   // Every output that the report names is committed. The area is kept for the next run, if any.

@@ -91,7 +91,7 @@ class JobFaults : public JobTest {
     return plan;
   }
   Result<JobReport> run_planned() {
-    return run_transform_job(job_, input_, output_, handler_, area(), progress_, cancel_);
+    return run_transform_job(job_, input_, output_, handler_, work(), progress_, cancel_);
   }
 
   const std::map<std::string, std::string> inputs_ = {
@@ -254,7 +254,7 @@ TEST_F(JobFaults, AnObjectThatChangedSinceItWasListedFails) {
 
 TEST_F(JobFaults, AnOutputOverAnInputIsRefused) {
   job_.objects = {{{"a", 1, "v1", ""}, "a"}};
-  const auto report = run_transform_job(job_, input_, input_, handler_, area(), progress_, cancel_);
+  const auto report = run_transform_job(job_, input_, input_, handler_, work(), progress_, cancel_);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, Code::kInvalidArgument);
   EXPECT_EQ(input_.get("a"), inputs_.at("a"));

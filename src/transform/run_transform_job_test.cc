@@ -249,7 +249,7 @@ TEST_F(RunTransformJob, AnInputThatCannotBeReadFailsWithItsProblem) {
   input_.put("a.txt", "x\n");
   job_.objects = {{{"pipe", 0, "", "a FIFO cannot be read"}, "out/pipe.out"}};
   const auto report =
-      run_transform_job(job_, input_, output_, handler_, area(), progress_, cancel_);
+      run_transform_job(job_, input_, output_, handler_, work(), progress_, cancel_);
   ASSERT_TRUE(report);
   EXPECT_EQ(report->status, Status::kFailed);
   EXPECT_EQ(first_error(*report), "s3://in/pipe: a FIFO cannot be read");

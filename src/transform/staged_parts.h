@@ -1,4 +1,4 @@
-// StagedParts: the results of parts that wait to be assembled, as files in the work area. A part's
+// StagedParts: the results of parts that wait to be assembled, as files of the work area. A part's
 // name says all that decides its bytes (object and its version, settings, model), and its result
 // which range of the object it is, so that a job that goes on takes what matches and does the rest
 // again.
@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,18 +18,15 @@
 #include "base/result.h"
 #include "store/object_store.h"
 #include "transform/part.h"
+#include "transform/work_storage.h"
 
 namespace millrace::transform {
 
 // Thread-safe for different names.
 class StagedParts {
  public:
-  explicit StagedParts(std::filesystem::path folder) : folder_(std::move(folder)) {}
-
-  // Makes the folder, and removes what a killed run was still writing.
-  Status open();
-  // Removes all of them: they were made under other settings.
-  Status drop();
+  // The storage outlives it, and has opened its parts before anything here is called.
+  explicit StagedParts(WorkStorage& storage) : storage_(storage) {}
 
   // `part` as it was staged whole; nullopt: it is to be done.
   std::optional<PartResult> find(const std::string& name, const Part& part) const;
@@ -52,9 +48,10 @@ class StagedParts {
   void remove(const std::string& name) const;  // none there: fine
 
  private:
-  std::filesystem::path file(const std::string& name, std::string_view suffix = "") const;
+  std::optional<PartResult> read_result(const std::string& name, const Part& part) const;
+  Status copy_file(const std::string& file, store::ObjectWriter& out, uint64_t from) const;
 
-  const std::filesystem::path folder_;
+  WorkStorage& storage_;
 };
 
 }  // namespace millrace::transform

@@ -8,6 +8,7 @@
 
 #include "transform/testing/job_test.h"
 #include "transform/work_area.h"
+#include "transform/work_storage.h"
 
 namespace millrace::transform {
 namespace {
@@ -21,7 +22,7 @@ class StagedPartsTest : public ::testing::Test {
     part_.offset = 100;
     part_.length = 50;
     part_.first_record = 7;
-    EXPECT_TRUE(staged_.open());
+    EXPECT_TRUE(storage_->open_parts(false));
   }
   ~StagedPartsTest() override { fs::remove_all(root_); }
 
@@ -39,7 +40,8 @@ class StagedPartsTest : public ::testing::Test {
   }
 
   const fs::path root_ = testing::temporary_folder();
-  StagedParts staged_{root_ / "parts"};
+  const std::unique_ptr<WorkStorage> storage_ = make_folder_storage(root_);
+  StagedParts staged_{*storage_};
   Part part_;
 };
 
@@ -91,7 +93,7 @@ TEST_F(StagedPartsTest, ThatAPowerCutSpoiltAreNotFound) {
 TEST_F(StagedPartsTest, WhatAKilledRunWasWritingIsRemoved) {
   stage("n", "whole");
   std::ofstream(root_ / "parts" / "m.tmp") << "half";
-  EXPECT_TRUE(staged_.open());
+  EXPECT_TRUE(storage_->open_parts(false));
   EXPECT_FALSE(fs::exists(root_ / "parts" / "m.tmp"));
   EXPECT_TRUE(staged_.find("n", part_));
 }

@@ -4,8 +4,8 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -144,14 +144,16 @@ struct Progress {
 };
 using ProgressSink = std::function<void(const Progress&)>;
 
-// Runs the job to its end. `work_area` is this job's own folder (made if missing); it holds the
-// plan, the journal and staged parts, is locked while the job runs (already locked: already_exists)
-// and is removed when the job is Completed. Uploads that an earlier run journalled there are
-// aborted first. An object's failure is in its report, not in the Result; the Result fails only
-// when the job as a whole could not start or go on (work area, lock).
+class WorkStorage;
+
+// Runs the job to its end. `work` is this job's own place (made if missing); it holds the plan, the
+// journal and staged parts, is locked while the job runs (already locked: already_exists; taken by
+// another process meanwhile: unavailable) and is emptied when the job is Completed. Uploads that an
+// earlier run journalled there are aborted first. An object's failure is in its report, not in the
+// Result; the Result fails only when the job as a whole could not start or go on (work area, lock).
 Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
                                     store::ObjectStore& output, handler::InferenceHandler& handler,
-                                    const std::filesystem::path& work_area,
-                                    const ProgressSink& progress, const CancelToken& cancel);
+                                    std::unique_ptr<WorkStorage> work, const ProgressSink& progress,
+                                    const CancelToken& cancel);
 
 }  // namespace millrace::transform

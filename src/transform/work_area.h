@@ -1,6 +1,7 @@
-// The work area: a job's own folder, locked while the job runs, with its plan, its journal and the
-// results of parts that wait to be assembled. It outlives a run that did not complete, so that the
-// next run of the job can clean up after it and need not do again what is done.
+// The work area: a job's own place (work_storage.h), locked while the job runs, with its plan, its
+// journal and the results of parts that wait to be assembled. It outlives a run that did not
+// complete, so that the next run of the job can clean up after it and need not do again what is
+// done.
 //
 //   lock      held by the process that runs the job; names its pid
 //   plan      the frozen list of inputs and outputs, and the settings' digest
@@ -14,20 +15,26 @@
 #include <utility>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
 #include "store/object_store.h"
 #include "transform/journal.h"
 #include "transform/staged_parts.h"
 #include "transform/transform_job.h"
+#include "transform/work_storage.h"
 
 namespace millrace::transform {
 
 class WorkArea {
  public:
-  // Makes the folder if it is missing and locks it. Held by another process: already_exists, which
-  // names the folder and the pid.
+  // Makes it if it is missing and locks it. Held by another process: already_exists, which names
+  // the place and the process.
+  static Result<std::unique_ptr<WorkArea>> open(std::unique_ptr<WorkStorage> storage);
   static Result<std::unique_ptr<WorkArea>> open(const std::filesystem::path& folder);
-  // Destroyed, it unlocks; the folder stays.
+  // Destroyed, it unlocks; what it holds stays.
+
+  // Cancels `run` should another process take the lock from us; was_lost() then says so.
+  void watch_lock(const CancelToken& run) { storage_->watch_lock(run); }
+  bool was_lost() const { return storage_->was_lost(); }
+  std::string describe() const { return storage_->describe(); }
 
   // What an earlier run's journal says (as it was when the area was opened, less what clean_up
   // settled).
@@ -54,15 +61,14 @@ class WorkArea {
   // REQUIRES: begin succeeded.
   StagedParts& staged() { return staged_; }
 
-  // Removes the folder, because the job is completed.
+  // Removes it, because the job is completed.
   Status remove();
 
  private:
-  WorkArea(std::filesystem::path folder, UniqueFd lock)
-      : folder_(std::move(folder)), lock_(std::move(lock)), staged_(folder_ / "parts") {}
+  explicit WorkArea(std::unique_ptr<WorkStorage> storage)
+      : storage_(std::move(storage)), staged_(*storage_) {}
 
-  const std::filesystem::path folder_;
-  const UniqueFd lock_;
+  const std::unique_ptr<WorkStorage> storage_;
   bool is_new_ = true;
   std::string started_;
   JournalState earlier_;

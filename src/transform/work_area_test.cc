@@ -121,7 +121,7 @@ TEST_F(WorkAreaTest, AJournalCutAtAnyByteIsReadUpToItsLastWholeLine) {
   size_t previous = 0;
   for (size_t bytes = 0; bytes <= text.size(); ++bytes) {
     std::ofstream(folder_ / "journal", std::ios::trunc) << text.substr(0, bytes);
-    const auto state = read_journal(folder_ / "journal");
+    const auto state = read_journal(*make_folder_storage(folder_));
     ASSERT_TRUE(state);
     const auto lines = static_cast<size_t>(
         std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bytes), '\n'));

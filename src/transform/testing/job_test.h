@@ -7,12 +7,14 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "transform/plan_inputs.h"
 #include "transform/testing/fake_handler.h"
 #include "transform/testing/memory_store.h"
 #include "transform/transform_job.h"
+#include "transform/work_storage.h"
 
 namespace millrace::testing {
 
@@ -40,6 +42,9 @@ class JobTest : public ::testing::Test {
   ~JobTest() override { std::filesystem::remove_all(folder_); }
 
   std::filesystem::path area() const { return folder_ / "jobs" / "job"; }
+  virtual std::unique_ptr<transform::WorkStorage> work() {
+    return transform::make_folder_storage(area());
+  }
 
   // Plans all of the input store and runs the job.
   Result<transform::JobReport> run() { return run(handler_); }
@@ -49,7 +54,7 @@ class JobTest : public ::testing::Test {
     Result<transform::Plan> plan = transform::plan_inputs(input_, options);
     if (!plan) return fail(plan.error());
     job_.objects = plan->objects;
-    return transform::run_transform_job(job_, input_, output_, handler, area(), progress_, cancel_);
+    return transform::run_transform_job(job_, input_, output_, handler, work(), progress_, cancel_);
   }
 
   // Runs it and expects it to complete.
