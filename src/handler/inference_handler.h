@@ -75,7 +75,8 @@ enum class ResultShape {
   kUnknown,
   kLabelled,  // a label, then numbers
   kNumbers,
-  kVector  // numbers that are one value: an embedding
+  kVector,  // numbers that are one value: an embedding
+  kEchoed   // the text, then any of these
 };
 
 // What the handler states of itself, as /execution-parameters does, and what it can do more.

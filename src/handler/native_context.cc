@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/xxh3.h"
+#include "handler/echoed_texts.h"
 
 namespace millrace::handler {
 
@@ -39,6 +40,11 @@ std::vector<std::string> result_columns(const NativeOptions& options, size_t hid
   }
   const char* prefix = options.output == OutputShape::kLogits ? "logit_" : "score_";
   for (const std::string& label : options.labels) names.push_back(prefix + label);
+  return names;
+}
+
+std::vector<std::string> with_echo(const NativeOptions& options, std::vector<std::string> names) {
+  if (options.echo_input) names.insert(names.begin(), std::string(kEchoColumn));
   return names;
 }
 
@@ -86,6 +92,7 @@ std::string identity_of(const model::ModelInfo& info, const NativeOptions& optio
     number(label);
     hash.field({exact, static_cast<size_t>(end.ptr - exact)});
   }
+  if (options.echo_input) hash.field("echo");
   for (const CleanStep step : options.clean) hash.field(clean_step_name(step));
   return info.numeric_identity + "/" + hash.hex();
 }
@@ -100,6 +107,7 @@ NativeContext::NativeContext(std::shared_ptr<const model::TextClassificationMode
       default_function(default_function_of(model->info())),
       text_index(index_in(options.text_column)),
       columns(result_columns(options, model->info().hidden_size)),
+      reply_columns(with_echo(options, columns)),
       json_labels(json_strings(options.labels)),
       json_columns(json_strings(columns)),
       json_otherwise(json_string(options.otherwise)),

@@ -23,8 +23,9 @@ struct NativeContext {
   const ScoreFunction default_function;  // softmax, or sigmoid for several labels at once
   // TEXT_COLUMN, where it is an index.
   const std::optional<uint32_t> text_index;
-  // Names of the columns that a result has.
+  // Names of the columns that a result has, and of those that a reply has: with the echoed text.
   const std::vector<std::string> columns;
+  const std::vector<std::string> reply_columns;
   // Labels and columns as JSON strings, quoted.
   const std::vector<std::string> json_labels;
   const std::vector<std::string> json_columns;

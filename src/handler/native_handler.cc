@@ -21,9 +21,10 @@ std::future<Result<InvokeReply>> refused(Error error) {
   return promise.get_future();
 }
 
-ResultShape shape_of(OutputShape output) {
-  if (output == OutputShape::kEmbedding) return ResultShape::kVector;
-  return output == OutputShape::kLogits ? ResultShape::kNumbers : ResultShape::kLabelled;
+ResultShape shape_of(const NativeOptions& options) {
+  if (options.echo_input) return ResultShape::kEchoed;
+  if (options.output == OutputShape::kEmbedding) return ResultShape::kVector;
+  return options.output == OutputShape::kLogits ? ResultShape::kNumbers : ResultShape::kLabelled;
 }
 
 class NativeHandler final : public InferenceHandler {
@@ -39,8 +40,8 @@ class NativeHandler final : public InferenceHandler {
                    [this] { return std::make_unique<Workspace>(context_->options); }) {
     traits_.max_concurrent_transforms = kConcurrentTransforms;
     traits_.reads_records_alone = true;
-    traits_.result_columns = context_->columns;
-    traits_.result_shape = shape_of(context_->options.output);
+    traits_.result_columns = context_->reply_columns;
+    traits_.result_shape = shape_of(context_->options);
     traits_.identity = context_->identity;
   }
 

@@ -66,6 +66,71 @@ TEST(NativeReplies, TopKGivesListsByFallingScore) {
   EXPECT_EQ(ask_top(R"({"text":"good"})", "1"), one);
 }
 
+TEST(NativeReplies, EchoedTextsStandBeforeTheirResults) {
+  const auto plain = tiny_handler();
+  const auto handler = tiny_handler({{"ECHO_INPUT", "1"}});
+  const std::string bare = answer(*plain, kJson, R"("so \"good\"")");
+  const std::string members = bare.substr(2);  // behind [{
+  EXPECT_EQ(answer(*handler, kJson, R"("so \"good\"")"), R"([{"text":"so \"good\"",)" + members);
+  const Json pair =
+      Json::parse(answer(*handler, kJson, R"({"inputs":{"text":"a","text_pair":"b"}})"));
+  EXPECT_EQ(keys_of(pair), "text,text_pair,label,score");
+  EXPECT_EQ(pair["text_pair"], "b");
+  const Json all =
+      Json::parse(answer(*handler, kJson, R"({"inputs":["a","b"],"parameters":{"top_k":null}})"));
+  EXPECT_EQ(all[1][0]["text"], "b");
+  EXPECT_EQ(all[1][1]["text"], "b");
+  EXPECT_EQ(answer(*handler, kJson, "null"), R"([{"text":null,"label":null,"score":null}])");
+  EXPECT_EQ(answer(*handler, kJson, R"("good")", "text/csv"),
+            "good," + answer(*plain, kJson, R"("good")", "text/csv"));
+}
+
+TEST(NativeReplies, EchoedTextsOfCsvAreFieldsAndOfBytesAreUtf8) {
+  const auto plain = tiny_handler({{"TEXT_COLUMN", "1"}});
+  const auto handler = tiny_handler({{"TEXT_COLUMN", "1"}, {"ECHO_INPUT", "true"}});
+  const std::string row = "7,\"so, \"\"good\"\"\"";
+  EXPECT_EQ(answer(*handler, "text/csv", row),
+            R"("so, ""good""",)" + answer(*plain, "text/csv", row));
+  const std::string broken = "7,go\xffod";
+  EXPECT_EQ(answer(*handler, "text/csv", broken),
+            "go\xEF\xBF\xBD"
+            "od," +
+                answer(*plain, "text/csv", broken));
+  EXPECT_EQ(Json::parse(answer(*handler, "text/csv", broken, kJson))[0]["text"],
+            "go\xEF\xBF\xBD"
+            "od");
+  EXPECT_EQ(answer(*handler, "text/csv", "7,"), ",,");  // an empty text, blank
+}
+
+TEST(NativeReplies, ARefusedRecordTakesItsEchoAlong) {
+  const auto handler = tiny_handler({{"ECHO_INPUT", "1"}});
+  const auto reply = ask(*handler, request_of(kLines, "\"one\"\n{\"inputs\":[\"x\",7]}\n\"two\""));
+  ASSERT_TRUE(reply);
+  ASSERT_EQ(reply->errors.size(), 1U);
+  const size_t end = reply->body.find('\n');
+  EXPECT_EQ(Json::parse(reply->body.substr(0, end))[0]["text"], "one");
+  EXPECT_EQ(Json::parse(reply->body.substr(end + 1))[0]["text"], "two");
+}
+
+TEST(NativeReplies, EveryShapeCanEcho) {
+  const auto keys = [](const std::string& output, const std::string& accept = "") {
+    const auto handler = tiny_handler({{"ECHO_INPUT", "1"}, {"OUTPUT", output}});
+    const std::string body = answer(*handler, kJson, R"("good")", accept);
+    return accept.empty() ? keys_of(Json::parse(body)) : body.substr(0, 5);
+  };
+  EXPECT_EQ(keys("columns"), "text,predicted_label,predicted_score,score_NEGATIVE,score_POSITIVE");
+  EXPECT_EQ(keys("logits"), "text,logit_NEGATIVE,logit_POSITIVE");
+  EXPECT_EQ(keys("embedding"), "text,embedding");
+  for (const char* output : {"columns", "logits", "embedding"}) {
+    EXPECT_EQ(keys(output, "text/csv"), "good,") << output;
+  }
+  const auto embedding = tiny_handler({{"ECHO_INPUT", "1"}, {"OUTPUT", "embedding"}});
+  EXPECT_EQ(answer(*embedding, kJson, "null"), R"({"text":null,"embedding":null})");
+  EXPECT_EQ(embedding->traits().result_columns.front(), "text");
+  EXPECT_NE(embedding->traits().identity,
+            tiny_handler({{"OUTPUT", "embedding"}})->traits().identity);
+}
+
 TEST(NativeReplies, RepliesToSeveralRecordsAreLines) {
   const auto handler = tiny_handler();
   const std::string good = answer(*handler, kLines, R"("good")");

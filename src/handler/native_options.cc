@@ -178,6 +178,14 @@ Status read_text(const Settings& settings, const char* name, std::string* out) {
   return {};
 }
 
+// A switch, as the command line and environments write them.
+Status read_flag(const Settings& settings, const char* name, bool* out) {
+  const std::string_view value = value_of(settings, name);
+  *out = value == "true" || value == "1";
+  if (*out || value.empty() || value == "false" || value == "0") return {};
+  return fail(refused(name, value, "allowed: true, false, 1, 0"));
+}
+
 Status check_together(const Settings& settings, const NativeOptions& options) {
   const bool labels_given =
       options.output != OutputShape::kLogits && options.output != OutputShape::kEmbedding;
@@ -228,6 +236,9 @@ const std::vector<NativeOptionHelp>& native_option_help() {
        "steps that clean the text before tokenization, in the order written: html, urls, mentions, "
        "hashtags, control, whitespace, repeats, nfc, mojibake"},
       {"RESULT_PREFIX", "TEXT", "begin of the names of result columns; default: predicted_"},
+      {"ECHO_INPUT", "",
+       "Results begin with their text (CSV: a first column; JSON: \"text\"), for what comes after: "
+       "routing, summaries, a next step of a pipeline"},
       {"LABELS", "JSON", "{\"LABEL_0\":\"NEGATIVE\",...}: other names for the model's labels"},
   };
   return help;
@@ -258,6 +269,7 @@ Result<NativeOptions> parse_native_options(const Settings& settings,
   MR_TRY(read_text(settings, "OTHERWISE", &options.otherwise));
   MR_TRY(read_clean(settings, &options.clean));
   MR_TRY(read_text(settings, "RESULT_PREFIX", &options.result_prefix));
+  MR_TRY(read_flag(settings, "ECHO_INPUT", &options.echo_input));
   MR_TRY(check_together(settings, options));
   return options;
 }

@@ -44,6 +44,7 @@ struct NativeOptions {
   std::string otherwise;                                // label; "": the top label
   std::vector<CleanStep> clean;                         // in the order written
   std::string result_prefix = "predicted_";
+  bool echo_input = false;  // results begin with their text
 };
 
 // One setting that a user can make: its name without MILLRACE_, in upper snake case, and the help

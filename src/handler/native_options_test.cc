@@ -117,7 +117,7 @@ TEST(NativeOptions, HelpKnowsEverySettingOnce) {
     EXPECT_NE(std::string(help.help), "");
   }
   EXPECT_EQ(seen.size(), 10U);
-  EXPECT_EQ(native_option_help().size(), 10U);
+  EXPECT_EQ(native_option_help().size(), 11U);
 }
 
 }  // namespace

@@ -63,6 +63,7 @@ void NativeSlice::prepare_item(uint32_t record, std::string_view text, Workspace
   } else {
     block.shrink(item.first_row);
     kinds_.resize(item.first_row);
+    echoed_.shrink(item.first_row);
     item.failed = true;
     result_.messages.push_back(std::move(status).error().message);
   }
@@ -116,6 +117,9 @@ Status NativeSlice::make_rows(Workspace& workspace, InvokeCounts* counts) {
       return fail(std::move(error).within("text " + std::to_string(i)));
     }
     kinds_.push_back(*kind);
+    if (request_->context().options.echo_input) {
+      echoed_.add(parsed.rows[i], request_->csv_reply(), request_->csv_delimiter());
+    }
   }
   return {};
 }
@@ -135,7 +139,8 @@ void NativeSlice::finish(Workspace& workspace) {
     }
     const size_t begin = result_.reply.size();
     const RowResults rows{&block, std::span(kinds_).subspan(item.first_row, item.row_count),
-                          item.first_row};
+                          item.first_row,
+                          request_->context().options.echo_input ? &echoed_ : nullptr};
     if (Status status = writer.append_record(item.parameters, item.shape, rows); !status) {
       item.failed = true;
       result_.messages.push_back(std::move(status).error().message);
@@ -145,6 +150,7 @@ void NativeSlice::finish(Workspace& workspace) {
   // Only the reply is still needed; the window may keep the slice for a while.
   block = RowBlock();
   kinds_ = {};
+  echoed_ = {};
   const std::shared_ptr<NativeRequest> request = std::move(request_);
   request->slice_done();
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "handler/echoed_texts.h"
 #include "handler/native_request.h"
 #include "handler/record_reader.h"
 #include "handler/row_maker.h"
@@ -43,6 +44,7 @@ class NativeSlice final : public Slice {
   const SliceRange range_;
   SliceResult& result_;
   std::vector<RowKind> kinds_;
+  EchoedTexts echoed_;  // one for each row, where they are asked for
 };
 
 }  // namespace millrace::handler

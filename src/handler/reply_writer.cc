@@ -84,17 +84,19 @@ Status ReplyWriter::append_row(const RecordParameters& parameters, RecordShape s
   const size_t labels = context_.label_count();
   const std::span<const float> logits(rows.block->logits.data() + at * labels, labels);
   const RowKind kind = rows.kinds[row];
+  const std::string_view echo = rows.echo(row);
+  if (csv_) out_.append(echo);
   switch (context_.options.output) {
     case OutputShape::kDefault:
-      return append_labels(parameters, shape, kind, logits);
+      return append_labels(parameters, shape, kind, logits, echo);
     case OutputShape::kColumns:
-      return append_columns(parameters, kind, logits);
+      return append_columns(parameters, kind, logits, echo);
     case OutputShape::kLogits:
-      return append_numbers(kind, logits, /*named=*/true);
+      return append_numbers(kind, logits, /*named=*/true, echo);
     case OutputShape::kEmbedding: {
       const size_t hidden = context_.model->info().hidden_size;
       const float* embedding = rows.block->embeddings.data() + at * hidden;
-      return append_numbers(kind, {embedding, hidden}, /*named=*/false);
+      return append_numbers(kind, {embedding, hidden}, /*named=*/false, echo);
     }
   }
   return {};
@@ -117,7 +119,8 @@ Status ReplyWriter::compute_scores(const RecordParameters& parameters,
 // {"label":..,"score":..}, in a list where Hugging Face makes one: for a single text, and for every
 // row as soon as top_k is given.
 Status ReplyWriter::append_labels(const RecordParameters& parameters, RecordShape shape,
-                                  RowKind kind, std::span<const float> logits) {
+                                  RowKind kind, std::span<const float> logits,
+                                  std::string_view echo) {
   const NativeOptions& options = context_.options;
   if (parameters.top_k && !options.thresholds.empty()) {
     return fail(bad_input("parameter \"top_k\" and MILLRACE_THRESHOLDS exclude each other"));
@@ -126,36 +129,37 @@ Status ReplyWriter::append_labels(const RecordParameters& parameters, RecordShap
   if (kind == RowKind::kEncoded) MR_TRY(compute_scores(parameters, logits));
   if (wrapped) out_.push_back('[');
   if (kind == RowKind::kBlank) {
-    append_label(nullptr, {}, nullptr);
+    append_label(echo, nullptr, {}, nullptr);
   } else if (kind == RowKind::kOtherwise) {
-    append_label(&context_.json_otherwise, options.otherwise, nullptr);
+    append_label(echo, &context_.json_otherwise, options.otherwise, nullptr);
   } else if (parameters.top_k) {
     order_labels(workspace_.scores, &workspace_.label_order);
     const size_t count = std::min<size_t>(*parameters.top_k, workspace_.scores.size());
     for (size_t i = 0; i < count; ++i) {
       const uint32_t id = workspace_.label_order[i];
       if (i > 0) out_.push_back(csv_ ? delimiter_ : ',');
-      append_label(&context_.json_labels[id], options.labels[id], &workspace_.scores[id]);
+      append_label(echo, &context_.json_labels[id], options.labels[id], &workspace_.scores[id]);
     }
   } else {
     const Decision given =
         decide(workspace_.scores, options.thresholds, !options.otherwise.empty());
-    append_label(given.label ? &context_.json_labels[*given.label] : &context_.json_otherwise,
+    append_label(echo, given.label ? &context_.json_labels[*given.label] : &context_.json_otherwise,
                  given.label ? options.labels[*given.label] : options.otherwise, &given.score);
   }
   if (wrapped) out_.push_back(']');
   return {};
 }
 
-void ReplyWriter::append_label(const std::string* json, std::string_view plain,
-                               const float* score) {
+void ReplyWriter::append_label(std::string_view echo, const std::string* json,
+                               std::string_view plain, const float* score) {
   if (csv_) {
     if (json != nullptr) record::append_csv_field(plain, delimiter_, &out_);
     out_.push_back(delimiter_);
     if (score != nullptr) append_number(*score);
     return;
   }
-  out_.append(R"({"label":)").append(json != nullptr ? std::string_view(*json) : "null");
+  out_.append("{").append(echo);
+  out_.append(R"("label":)").append(json != nullptr ? std::string_view(*json) : "null");
   out_.append(R"(,"score":)");
   if (score != nullptr) {
     append_number(*score);
@@ -166,7 +170,7 @@ void ReplyWriter::append_label(const std::string* json, std::string_view plain,
 }
 
 Status ReplyWriter::append_columns(const RecordParameters& parameters, RowKind kind,
-                                   std::span<const float> logits) {
+                                   std::span<const float> logits, std::string_view echo) {
   const NativeOptions& options = context_.options;
   Decision given;
   if (kind == RowKind::kEncoded) {
@@ -187,7 +191,7 @@ Status ReplyWriter::append_columns(const RecordParameters& parameters, RowKind k
       out_.append("null");
     }
   };
-  if (!csv_) out_.push_back('{');
+  if (!csv_) out_.append("{").append(echo);
   name(0);
   if (!csv_) {
     out_.append(json != nullptr ? std::string_view(*json) : "null");
@@ -205,14 +209,19 @@ Status ReplyWriter::append_columns(const RecordParameters& parameters, RowKind k
   return {};
 }
 
-Status ReplyWriter::append_numbers(RowKind kind, std::span<const float> numbers, bool named) {
+// An embedding alone is a list; behind a text it needs a name.
+Status ReplyWriter::append_numbers(RowKind kind, std::span<const float> numbers, bool named,
+                                   std::string_view echo) {
   const bool blank = kind != RowKind::kEncoded;
+  const bool in_object = !csv_ && !named && !echo.empty();
   if (!blank && !all_finite(numbers)) return fail(not_a_number());
+  if (in_object) out_.append("{").append(echo).append(R"("embedding":)");
   if (blank && !csv_ && !named) {
-    out_.append("null");
+    out_.append(in_object ? "null}" : "null");
     return {};
   }
   if (!csv_) out_.push_back(named ? '{' : '[');
+  if (!csv_ && named) out_.append(echo);
   for (size_t i = 0; i < numbers.size(); ++i) {
     if (i > 0) out_.push_back(csv_ ? delimiter_ : ',');
     if (!csv_ && named) out_.append(context_.json_columns[i]).push_back(':');
@@ -223,6 +232,7 @@ Status ReplyWriter::append_numbers(RowKind kind, std::span<const float> numbers,
     }
   }
   if (!csv_) out_.push_back(named ? '}' : ']');
+  if (in_object) out_.push_back('}');
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "handler/echoed_texts.h"
 #include "handler/native_context.h"
 #include "handler/record_reader.h"
 #include "handler/row_maker.h"
@@ -25,6 +26,12 @@ struct RowResults {
   const RowBlock* block = nullptr;
   std::span<const RowKind> kinds;  // of the rows from `first_row` on
   size_t first_row = 0;
+  const EchoedTexts* echoed = nullptr;  // of the block's rows; null: not asked for
+
+  // What stands before a row's result.
+  std::string_view echo(size_t row) const {
+    return echoed == nullptr ? std::string_view() : echoed->of(first_row + row);
+  }
 };
 
 class ReplyWriter {
@@ -47,14 +54,17 @@ class ReplyWriter {
  private:
   Status append_row(const RecordParameters& parameters, RecordShape shape, const RowResults& rows,
                     size_t row);
+  // `echo` stands at the beginning of a CSV row, and of each object in JSON.
   Status append_labels(const RecordParameters& parameters, RecordShape shape, RowKind kind,
-                       std::span<const float> logits);
+                       std::span<const float> logits, std::string_view echo);
   Status append_columns(const RecordParameters& parameters, RowKind kind,
-                        std::span<const float> logits);
-  Status append_numbers(RowKind kind, std::span<const float> numbers, bool named);
+                        std::span<const float> logits, std::string_view echo);
+  Status append_numbers(RowKind kind, std::span<const float> numbers, bool named,
+                        std::string_view echo);
   Status compute_scores(const RecordParameters& parameters, std::span<const float> logits);
   // One label and score; a null label stands for a blank row.
-  void append_label(const std::string* json, std::string_view plain, const float* score);
+  void append_label(std::string_view echo, const std::string* json, std::string_view plain,
+                    const float* score);
   void append_number(float number);
 
   const NativeContext& context_;

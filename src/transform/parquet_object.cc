@@ -30,6 +30,7 @@ ResultColumns result_columns(const TransformJob& job, const handler::HandlerTrai
     case handler::ResultShape::kVector:
       columns.shape = ResultColumns::Shape::kVector;
       break;
+    case handler::ResultShape::kEchoed:  // refused before a job begins
     case handler::ResultShape::kUnknown:
       break;  // a reply is one text
   }
