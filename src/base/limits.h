@@ -170,6 +170,9 @@ constexpr int64_t kExecutionParametersMs = 10000;
 constexpr size_t kModelServerTextBytesMax = 64 * 1024;
 // A thread and a connection each.
 constexpr uint32_t kConcurrentTransformsMax = 1000;
+// As SageMaker has it for an inference pipeline.
+constexpr size_t kPipelineStepsMin = 2;
+constexpr size_t kPipelineStepsMax = 15;
 // A reply is held whole: under the default payload of 6 MiB a model may write 16 bytes for a byte.
 constexpr size_t kReplyBytesMax = 100 * kMiB;
 // How much of a refusing reply an error message quotes: some twenty lines of a traceback.

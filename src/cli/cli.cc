@@ -1,10 +1,14 @@
 #include "cli/cli.h"
 
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 
 #include "cli/console.h"
 #include "jobs/backends.h"
 #include "jobs/model_artifact.h"
+#include "jobs/model_request.h"
+#include "jobs/user_folders.h"
 #include "millrace/version.h"
 
 namespace millrace::cli {
@@ -36,26 +40,35 @@ std::vector<fs::path> Context::shipped_model_folders() const {
   return folders;
 }
 
-Result<fs::path> model_folder(const std::string& model, const Context& context) {
+jobs::ArtifactOptions artifact_options(const Context& context) {
   jobs::ArtifactOptions options;
   options.shipped_model_folders = context.shipped_model_folders();
-  const auto cache = context.environment.find("XDG_CACHE_HOME");
-  const auto home = context.environment.find("HOME");
-  fs::path base = fs::temp_directory_path();
-  if (cache != context.environment.end() && !cache->second.empty()) {
-    base = cache->second;
-  } else if (home != context.environment.end() && !home->second.empty()) {
-    base = fs::path(home->second) / ".cache";
-  }
-  options.cache_folder = base / "millrace" / "models";
+  options.cache_folder = jobs::cache_folder(context.environment) / "models";
   options.hub = jobs::hub_options(context.environment);
   options.hub.notice = [](std::string_view text) { say(text); };
   options.notice = options.hub.notice;
-  const jobs::JobSettings settings;
-  options.make_store = [&](const store::Location& location) {
-    return jobs::make_store(location, settings, CancelToken());
+  options.make_store = [](const store::Location& location) {
+    return jobs::make_store(location, jobs::JobSettings(), CancelToken());
   };
-  MR_ASSIGN(jobs::ModelArtifact artifact, jobs::find_model(model, options));
+  return options;
+}
+
+Result<std::vector<jobs::StepLayer>> read_pipeline_file(const std::string& file) {
+  MR_ASSIGN(const std::string text, read_file("--pipeline", file));
+  auto steps = jobs::read_pipeline(text);
+  if (!steps) return fail(std::move(steps).error().within("--pipeline " + file));
+  return steps;
+}
+
+Result<std::string> read_file(const char* flag, std::string path) {
+  if (path.starts_with("file://")) path.erase(0, 7);
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(invalid_argument(std::string(flag) + ": cannot read " + path));
+  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+}
+
+Result<fs::path> model_folder(const std::string& model, const Context& context) {
+  MR_ASSIGN(jobs::ModelArtifact artifact, jobs::find_model(model, artifact_options(context)));
   return artifact.folder;
 }
 

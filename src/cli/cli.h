@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "jobs/job_options.h"
+#include "jobs/model_artifact.h"
 
 namespace millrace::cli {
 
@@ -45,6 +46,12 @@ void add_jobs_command(CLI::App* app, const Context& context, Run* run);
 void add_jobs_clean_command(CLI::App* jobs, const Context& context, Run* run);
 void add_supervise_command(CLI::App* app, Run* run);
 
+// Where models come from and are kept, for the user of this process.
+jobs::ArtifactOptions artifact_options(const Context& context);
+// The text of a file that `flag` names, with or without file://.
+Result<std::string> read_file(const char* flag, std::string path);
+// The steps in a file, as --pipeline names it.
+Result<std::vector<jobs::StepLayer>> read_pipeline_file(const std::string& file);
 // The folder of a model that a command names: a path, an archive, or a shipped model's name.
 Result<std::filesystem::path> model_folder(const std::string& model, const Context& context);
 

@@ -1,5 +1,5 @@
-// `millrace model inspect`: what a model folder holds and how it would be computed here. The other
-// commands on models have files of their own.
+// `millrace model inspect`: what a model, or each step of a pipeline, is and how it would run here.
+// The other commands on models have files of their own.
 #include <fmt/format.h>
 
 #include <memory>
@@ -7,11 +7,17 @@
 
 #include "cli/cli.h"
 #include "cli/console.h"
+#include "jobs/backends.h"
+#include "jobs/python_model.h"
 #include "model/text_classification_model.h"
 #include "nn/kernels.h"
 
 namespace millrace::cli {
 namespace {
+
+std::string row(std::string_view name, std::string_view value) {
+  return fmt::format("{:<18}{}\n", name, value);
+}
 
 // Which kernels are in use and why, and what each precision comes to with them.
 std::string render_kernels(const model::ModelInfo& info, bool forced) {
@@ -33,39 +39,96 @@ std::string render_kernels(const model::ModelInfo& info, bool forced) {
 std::string render_info(const std::filesystem::path& folder, const model::ModelInfo& info,
                         bool has_tokenizer, bool forced) {
   std::string out;
-  const auto row = [&out](std::string_view name, std::string_view value) {
-    out += fmt::format("{:<18}{}\n", name, value);
+  const auto add = [&out](std::string_view name, std::string_view value) {
+    out += row(name, value);
   };
-  row("folder", folder.string());
-  row("architecture", info.architecture);
-  row("shape", fmt::format("{} layers, {} wide, {} heads, feed-forward {}", info.layers,
+  add("folder", folder.string());
+  add("architecture", info.architecture);
+  add("shape", fmt::format("{} layers, {} wide, {} heads, feed-forward {}", info.layers,
                            info.hidden_size, info.heads, info.intermediate_size));
-  row("parameters", fmt::format("{:.1f} M", static_cast<double>(info.parameters) / 1e6));
-  row("vocabulary", fmt::format("{} pieces, up to {} tokens a text{}", info.vocab_size,
+  add("parameters", fmt::format("{:.1f} M", static_cast<double>(info.parameters) / 1e6));
+  add("vocabulary", fmt::format("{} pieces, up to {} tokens a text{}", info.vocab_size,
                                 info.max_position_embeddings,
                                 has_tokenizer ? "" : "; no tokenizer files in the folder"));
-  row("labels", fmt::format("{}{}", fmt::join(info.labels, ", "),
+  add("labels", fmt::format("{}{}", fmt::join(info.labels, ", "),
                             info.multi_label ? " (multi-label: sigmoid)" : ""));
-  row("languages", info.languages.empty() ? "not stated by the model card"
+  add("languages", info.languages.empty() ? "not stated by the model card"
                                           : fmt::format("{}", fmt::join(info.languages, ", ")));
-  row("precision", model::precision_name(info.precision));
+  add("precision", model::precision_name(info.precision));
   out += render_kernels(info, forced);
-  row("digest", info.digest);
-  row("numeric identity", info.numeric_identity);
+  add("digest", info.digest);
+  add("numeric identity", info.numeric_identity);
   return out;
 }
 
-int run_inspect(const std::string& name, const Context& context) {
-  const auto folder = model_folder(name, context);
-  if (!folder) return refuse(folder.error());
+struct InspectArguments {
+  std::vector<std::string> models;
+  std::string pipeline;
+};
+
+std::string render_python(const jobs::PythonModel& model) {
+  std::string out = row("folder", model.model_folder.string());
+  out += row("runs as", "Python, behind AWS's toolkit");
+  out += row("code", (model.code_folder / model.program).string());
+  if (!model.requirements.empty()) out += row("requirements", model.requirements.string());
+  return out;
+}
+
+Result<std::string> inspect_native(const std::filesystem::path& folder, const Context& context) {
   model::LoadOptions options;
   options.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const auto isa = context.environment.find("MILLRACE_ISA");
   if (isa != context.environment.end()) options.isa = isa->second;
-  const auto model = model::TextClassificationModel::load(*folder, options);
-  if (!model) return refuse(Error(model.error()).within("model " + name));
-  put(render_info(*folder, (*model)->info(), (*model)->tokenizer() != nullptr,
-                  !options.isa.empty()));
+  MR_ASSIGN(const auto model, model::TextClassificationModel::load(folder, options));
+  return render_info(folder, model->info(), model->tokenizer() != nullptr, !options.isa.empty());
+}
+
+Result<std::string> inspect(const jobs::StepLayer& step, const Context& context) {
+  const auto command = step.environment.find("MILLRACE_MODEL_COMMAND");
+  if (command != step.environment.end()) {
+    return row("runs as", "a server that is started") + row("command", command->second);
+  }
+  if (jobs::is_model_url(step.model)) {
+    return row("runs as", "a server that runs already") + row("address", step.model);
+  }
+  const auto hub = step.environment.find("HF_MODEL_ID");
+  const bool by_hub = step.model.empty() && hub != step.environment.end();
+  MR_ASSIGN(const auto folder, model_folder(by_hub ? "hf://" + hub->second : step.model, context));
+  MR_ASSIGN(const auto python,
+            jobs::find_python_model(folder, step.environment, artifact_options(context)));
+  return python ? render_python(*python) : inspect_native(folder, context);
+}
+
+// One model, or the steps of a pipeline.
+Result<std::vector<jobs::StepLayer>> models_of(const InspectArguments& arguments) {
+  if (!arguments.pipeline.empty()) {
+    if (!arguments.models.empty()) {
+      return fail(invalid_argument("--pipeline names the models; DIR does not go with it"));
+    }
+    return read_pipeline_file(arguments.pipeline);
+  }
+  std::vector<jobs::StepLayer> steps;
+  for (const std::string& model : arguments.models) steps.push_back({"", model, "", {}});
+  if (steps.empty()) return fail(invalid_argument("name a model, or --pipeline FILE"));
+  return steps;
+}
+
+int run_inspect(const InspectArguments& arguments, const Context& context) {
+  const auto steps = models_of(arguments);
+  if (!steps) return refuse(steps.error());
+  std::string out;
+  for (size_t i = 0; i < steps->size(); ++i) {
+    const jobs::StepLayer& step = (*steps)[i];
+    auto told = inspect(step, context);
+    if (!told) return refuse(std::move(told).error().within("model " + step.model));
+    if (steps->size() > 1) {
+      const std::string& name = step.name.empty() ? step.model : step.name;
+      out += fmt::format("{}step {}{}\n", i == 0 ? "" : "\n", i + 1,
+                         name.empty() ? "" : " (" + name + ")");
+    }
+    out += *told;
+  }
+  put(out);
   return kExitOk;
 }
 
@@ -79,11 +142,13 @@ void add_model_command(CLI::App* app, const Context& context, Run* run) {
   add_model_convert_command(command, context, run);
   CLI::App* inspect =
       command->add_subcommand("inspect", "Print a model's shape, labels, kernels and identity");
-  auto folder = std::make_shared<std::string>();
-  inspect->add_option("DIR", *folder, "Model folder, model.tar.gz or shipped model's name")
-      ->required();
+  auto arguments = std::make_shared<InspectArguments>();
+  inspect->add_option("DIR", arguments->models,
+                      "Model folder, model.tar.gz or shipped model's name; several: a pipeline");
+  inspect->add_option("--pipeline", arguments->pipeline, "A pipeline, as transform takes it")
+      ->type_name("FILE");
   inspect->callback(
-      [=, &context] { *run = [=, &context] { return run_inspect(*folder, context); }; });
+      [=, &context] { *run = [=, &context] { return run_inspect(*arguments, context); }; });
 }
 
 }  // namespace millrace::cli

@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/limits.h"
 #include "cli/cli.h"
 #include "cli/console.h"
 #include "cli/dry_run_view.h"
@@ -25,15 +24,34 @@ namespace {
 struct TransformArguments {
   std::map<std::string, std::string> values;  // by option name
   std::map<std::string, bool> switches;
+  std::vector<std::string> models;  // one, or those of a pipeline in order
+  std::string pipeline;
   std::vector<std::string> environment;  // KEY=VALUE
   std::string cli_input_json;
 };
 
-Result<std::string> read_file(std::string path) {
-  if (path.starts_with("file://")) path.erase(0, 7);
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(invalid_argument("--cli-input-json: cannot read " + path));
-  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+// One model is a setting like others; several are the steps of a pipeline.
+Status take_models(const TransformArguments& arguments, jobs::SettingLayers* layers) {
+  const std::vector<std::string>& models = arguments.models;
+  layers->local_steps = true;
+  if (!arguments.pipeline.empty()) {
+    if (!models.empty()) {
+      return fail(invalid_argument("--pipeline names the models; --model does not go with it"));
+    }
+    MR_ASSIGN(layers->steps, read_pipeline_file(arguments.pipeline));
+    return {};
+  }
+  if (models.size() == 1) layers->flags["MODEL"] = models.front();
+  if (models.size() < limits::kPipelineStepsMin) return {};
+  if (models.size() > limits::kPipelineStepsMax) {
+    return fail(invalid_argument(fmt::format("--model: a pipeline has at most {} steps, not {}",
+                                             limits::kPipelineStepsMax, models.size())));
+  }
+  for (const std::string& model : models) {
+    if (model.empty()) return fail(invalid_argument("--model: a step of a pipeline has no name"));
+    layers->steps.push_back({"", model, "", {}});
+  }
+  return {};
 }
 
 Result<jobs::SettingLayers> layers_of(const TransformArguments& arguments, CLI::App* command,
@@ -45,8 +63,9 @@ Result<jobs::SettingLayers> layers_of(const TransformArguments& arguments, CLI::
   for (const auto& [name, on] : arguments.switches) {
     if (on) layers.flags[name] = "true";
   }
+  MR_TRY(take_models(arguments, &layers));
   if (!arguments.cli_input_json.empty()) {
-    MR_ASSIGN(const std::string text, read_file(arguments.cli_input_json));
+    MR_ASSIGN(const std::string text, read_file("--cli-input-json", arguments.cli_input_json));
     auto request = jobs::parse_api_request(text);
     if (!request) return fail(std::move(request).error().within("--cli-input-json"));
     layers.api_members = std::move(request->members);
@@ -94,6 +113,7 @@ std::string summary_line(const jobs::TransformOutcome& outcome,
     json["precision"] = model::precision_name(outcome.model->precision);
     json["isa"] = outcome.model->isa;
   }
+  if (!outcome.steps.empty()) json["steps"] = jobs::steps_json(outcome.steps);
   json["job_name"] = outcome.job_name;
   return json.dump() + "\n";
 }
@@ -193,7 +213,11 @@ void add_transform_command(CLI::App* app, const Context& context, Run* run) {
   for (const jobs::JobOption& option : jobs::job_options()) {
     const std::string flag = jobs::flag_name(option.name);
     CLI::Option* added = nullptr;
-    if (*option.values == '\0') {
+    if (option.name == std::string_view("MODEL")) {
+      added = command->add_option(flag, arguments->models,
+                                  std::string(option.help) + "; given several times: a pipeline");
+      added->type_name(option.values)->allow_extra_args(false);
+    } else if (*option.values == '\0') {
       added = command->add_flag(flag, arguments->switches[option.name], option.help);
     } else {
       added = command->add_option(flag, arguments->values[option.name], option.help);
@@ -205,6 +229,12 @@ void add_transform_command(CLI::App* app, const Context& context, Run* run) {
       ->type_name("KEY=VALUE")
       ->group("Batch Transform")
       ->allow_extra_args(false);
+  command
+      ->add_option("--pipeline", arguments->pipeline,
+                   "A pipeline whose steps have settings of their own: a CreateModel request, or "
+                   "what describe-model prints, with Containers (see docs/pipelines.md)")
+      ->type_name("FILE")
+      ->group("This machine");
   command
       ->add_option("--cli-input-json", arguments->cli_input_json,
                    "A CreateTransformJob request as the AWS CLI takes it; flags override it")

@@ -45,7 +45,7 @@ Result<LoadedHandler> load_http_handler(const JobSettings& settings, const Notic
   handler::HttpHandlerOptions options = http_options(settings, notice);
   options.endpoint.url = url->text();
   MR_ASSIGN(auto made, handler::make_http_handler(std::move(options), cancel));
-  return LoadedHandler{std::move(made), nullptr};
+  return LoadedHandler{std::move(made), nullptr, {}};
 }
 
 // The process lives as long as the handler that feeds it.
@@ -74,7 +74,7 @@ Result<LoadedHandler> start_model(const ModelArtifact& artifact, const JobSettin
   process.reset();
   auto made = handler::make_http_handler(std::move(http), cancel);
   if (!made) return fail(std::move(made).error().within("--model-command"));
-  return LoadedHandler{std::move(*made), nullptr};
+  return LoadedHandler{std::move(*made), nullptr, {}};
 }
 
 // As AWS's Hugging Face images name what a model is for.
@@ -137,7 +137,7 @@ Result<LoadedHandler> load_native_handler(const ModelArtifact& artifact,
   auto made = handler::make_native_handler(loaded.model, std::move(loaded.options),
                                            settings.threads, std::move(results));
   if (!made) return fail(std::move(made).error().within("model " + artifact.name));
-  return LoadedHandler{std::move(*made), std::move(loaded.model)};
+  return LoadedHandler{std::move(*made), std::move(loaded.model), {}};
 }
 
 Result<std::unique_ptr<store::ObjectStore>> make_store(const store::Location& location,

@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/cancel.h"
 #include "handler/inference_handler.h"
@@ -27,10 +29,20 @@ struct LoadedModel {
 Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings& settings,
                                ModelCache* models = nullptr);
 
+// What a summary says of one step of a pipeline.
+struct LoadedStep {
+  std::string label;  // "step 2 (clean)"
+  std::string model_name;
+  std::string identity;                   // as HandlerTraits has it
+  bool reads_records_alone = false;       // likewise
+  std::optional<model::ModelInfo> model;  // of the native one
+};
+
 // A model made ready, and what a summary says of it.
 struct LoadedHandler {
   std::unique_ptr<handler::InferenceHandler> handler;
   std::shared_ptr<const model::TextClassificationModel> model;  // null: not the native one
+  std::vector<LoadedStep> steps;                                // of a pipeline, in order
 };
 
 // Told what a user should know and is no error.

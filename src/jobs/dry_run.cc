@@ -168,12 +168,15 @@ std::vector<DryRun::Expectation> expect_all(const DryRunInput& input, const DryR
 Result<DryRun> dry_run(const DryRunInput& input, store::ObjectStore& source,
                        store::ObjectStore* output) {
   DryRun found;
-  found.model_name = input.artifact->name;
+  found.model_name = input.model_name;
   found.skipped = input.skipped;
   found.job_name = input.job->name;
   found.objects = input.job->objects.size();
   if (found.objects == 0) return found;
   found.settings = resolved(*input.settings, *input.job);
+  for (size_t i = 0; i < input.loaded->steps.size(); ++i) {
+    found.settings.emplace_back(fmt::format("step_{}", i + 1), input.loaded->steps[i].label);
+  }
 
   transform::TransformJob job = *input.job;
   MR_TRY(look_at_outputs(input, *output, &job));

@@ -45,6 +45,7 @@ struct DryRun {
 // What there is when a job is ready to be started; all of it outlives the call.
 struct DryRunInput {
   const JobSettings* settings = nullptr;
+  std::string model_name;
   const ModelArtifact* artifact = nullptr;
   const LoadedHandler* loaded = nullptr;
   const transform::TransformJob* job = nullptr;

@@ -195,11 +195,27 @@ bool is_other_variable(std::string_view name, bool of_this_process) {
          (of_this_process && is_in(kServiceVariables));
 }
 
+// What concerns one model, and not the data path or the job.
+bool is_of_one_model(const JobOption& option) {
+  constexpr std::array<std::string_view, 3> kNames = {"PRECISION", "THREADS", "ISA"};
+  const std::string_view name = option.name;
+  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) return true;
+  const auto is_it = [&](const JobOption& one) { return name == one.name; };
+  if (std::any_of(kServerOptions.begin(), kServerOptions.end(), is_it)) return true;
+  const auto& native = handler::native_option_help();
+  return std::any_of(native.begin(), native.end(),
+                     [&](const auto& one) { return name == option_of_native(one.name); });
+}
+
 // One layer of variables being merged into `settings`, which stronger layers filled before.
 class LayerMerger {
  public:
-  LayerMerger(Settings* settings, std::string_view where, bool allow_local)
-      : settings_(settings), where_(where), allow_local_(allow_local) {}
+  LayerMerger(Settings* settings, std::string_view where, bool allow_local,
+              bool of_one_model = false)
+      : settings_(settings),
+        where_(where),
+        allow_local_(allow_local),
+        of_one_model_(of_one_model) {}
 
   Status merge(const Variables& variables) {
     for (const auto& [name, value] : variables) {
@@ -243,6 +259,11 @@ class LayerMerger {
                                    ": belongs to the machine that runs the job and cannot be set "
                                    "there"));
     }
+    if (of_one_model_ && !is_of_one_model(*option)) {
+      return fail(invalid_argument(source + where_ +
+                                   ": is a setting of the whole job and not of one step; set it "
+                                   "in the job's Environment"));
+    }
     settings_->insert({name, {value, source}});
     return {};
   }
@@ -250,6 +271,7 @@ class LayerMerger {
   Settings* settings_;
   std::string where_;
   bool allow_local_;
+  bool of_one_model_;
 };
 
 void add_by_option_name(const Variables& layer, bool flags, Settings* settings) {
@@ -297,6 +319,21 @@ Result<Settings> merge_settings(const SettingLayers& layers) {
   MR_TRY(
       LayerMerger(&settings, " in the model's Environment", false).merge(layers.model_environment));
   MR_TRY(LayerMerger(&settings, " in the environment", true).merge(layers.process_environment));
+  return settings;
+}
+
+Result<Settings> merge_step_settings(const SettingLayers& layers, size_t index) {
+  const StepLayer& step = layers.steps[index];
+  Settings settings;
+  add_by_option_name(layers.flags, true, &settings);
+  MR_TRY(LayerMerger(&settings, " in the job's Environment", false).merge(layers.job_environment));
+  add_by_option_name(layers.api_members, false, &settings);
+  if (!step.image.empty()) settings.insert({"IMAGE", {step.image, "Image"}});
+  const std::string where = " in the Environment of step " + std::to_string(index + 1);
+  MR_TRY(LayerMerger(&settings, where, layers.local_steps, true).merge(step.environment));
+  MR_TRY(LayerMerger(&settings, " in the environment", true).merge(layers.process_environment));
+  settings.erase("MODEL");
+  if (!step.model.empty()) settings["MODEL"] = {step.model, "ModelDataUrl"};
   return settings;
 }
 

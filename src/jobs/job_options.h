@@ -35,6 +35,14 @@ std::string variable_name(std::string_view option);
 
 using Variables = std::map<std::string, std::string>;
 
+// One step of a pipeline: what its container definition says.
+struct StepLayer {
+  std::string name;   // ContainerHostname; "": none
+  std::string model;  // as --model names it; "": its Environment does
+  std::string image;  // what its Python code was made for; "": not stated
+  Variables environment;
+};
+
 // Where settings come from, the strongest first.
 struct SettingLayers {
   Variables flags;                // by option name
@@ -42,6 +50,9 @@ struct SettingLayers {
   Variables api_members;          // by option name: what a CreateTransformJob request states
   Variables model_environment;    // the model's Environment
   Variables process_environment;  // this process's; empty for a server
+  // Of a pipeline, 2 to 15, in order; then there is no MODEL and no model_environment.
+  std::vector<StepLayer> steps;
+  bool local_steps = false;  // a user of this machine wrote them: they may set what belongs to it
 };
 
 struct Setting {
@@ -54,6 +65,10 @@ using Settings = std::map<std::string, Setting>;
 // (a variable beside it is stronger). An unknown MILLRACE_* name, or a local-only one in a job's or
 // model's Environment, is invalid_argument and says which names there are.
 Result<Settings> merge_settings(const SettingLayers& layers);
+
+// The same for one step of a pipeline: its Environment takes the place of the model's. There, only
+// what concerns one model may be set; what concerns the whole job is invalid_argument.
+Result<Settings> merge_step_settings(const SettingLayers& layers, size_t step);
 
 // The value, where the setting is made.
 std::optional<std::string> setting_value(const Settings& settings, const std::string& name);

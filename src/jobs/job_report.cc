@@ -46,6 +46,7 @@ Json head_of(const TransformOutcome& outcome) {
     json["isa"] = outcome.model->isa;
     json["numeric_identity"] = outcome.model->numeric_identity;
   }
+  if (!outcome.steps.empty()) json["steps"] = steps_json(outcome.steps);
   json["records"] = report.records;
   json["failed_objects"] = report.failed_objects;
   json["kept_objects"] = report.kept_objects;
@@ -81,6 +82,20 @@ Error cannot_write(const fs::path& file, const std::string& why) {
 }
 
 }  // namespace
+
+Json steps_json(const std::vector<LoadedStep>& steps) {
+  Json all = Json::array();
+  for (const LoadedStep& step : steps) {
+    Json json = {{"step", step.label}, {"model", step.model_name}};
+    if (step.model) {
+      json["model_digest"] = step.model->digest;
+      json["precision"] = model::precision_name(step.model->precision);
+      json["isa"] = step.model->isa;
+    }
+    all.push_back(std::move(json));
+  }
+  return all;
+}
 
 const char* status_name(transform::JobReport::Status status) {
   switch (status) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
 
 #include "base/result.h"
 #include "jobs/run_transform.h"
@@ -12,6 +14,9 @@ namespace millrace::jobs {
 const char* status_name(transform::JobReport::Status status);
 // "Waiting", "Running", "Completed", "Kept", "Failed", "Stopped".
 const char* state_name(transform::ObjectState state);
+
+// A list that names each step of a pipeline, its model and, of the native one, what identifies it.
+nlohmann::ordered_json steps_json(const std::vector<LoadedStep>& steps);
 
 // The report can be written there: said before a job of hours starts.
 Status check_report_file(const std::filesystem::path& file);

@@ -9,9 +9,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/limits.h"
 #include "jobs/api_request.h"
 #include "jobs/backends.h"
 #include "jobs/image_rules.h"
+#include "jobs/model_request.h"
 
 namespace millrace::jobs {
 namespace {
@@ -42,43 +44,6 @@ Result<std::string> required_text(const json& object, const char* name) {
   return text;
 }
 
-Status take_environment(const json& container, Variables* out) {
-  const auto found = container.find("Environment");
-  if (found == container.end() || found->is_null()) return {};
-  if (!found->is_object()) return fail(invalid_argument("Environment: not an object"));
-  for (const auto& [name, value] : found->items()) {
-    if (!value.is_string()) return fail(invalid_argument("Environment." + name + ": not a string"));
-    (*out)[name] = value.get<std::string>();
-  }
-  return {};
-}
-
-Result<ContainerRecord> parse_container(const json& container) {
-  if (!container.is_object()) return fail(invalid_argument("a container is no object"));
-  ContainerRecord out;
-  MR_ASSIGN(out.image, text_of(container, "Image"));
-  MR_ASSIGN(out.model_data_url, text_of(container, "ModelDataUrl"));
-  MR_ASSIGN(out.mode, text_of(container, "Mode"));
-  MR_TRY(take_environment(container, &out.environment));
-  return out;
-}
-
-Status take_containers(const json& request, ModelRecord* model) {
-  const auto primary = request.find("PrimaryContainer");
-  if (primary != request.end() && !primary->is_null()) {
-    MR_ASSIGN(ContainerRecord container, parse_container(*primary));
-    model->containers.push_back(std::move(container));
-  }
-  const auto several = request.find("Containers");
-  if (several == request.end() || several->is_null()) return {};
-  if (!several->is_array()) return fail(invalid_argument("Containers: not a list"));
-  for (const json& one : *several) {
-    MR_ASSIGN(ContainerRecord container, parse_container(one));
-    model->containers.push_back(std::move(container));
-  }
-  return {};
-}
-
 // AWS's words for the one; the other is what a user of a local folder has to know.
 Status check_data_source(std::string_view request) {
   if (request.find("\"ModelDataSource\"") == request.npos) return {};
@@ -102,6 +67,51 @@ Status check_location(const char* member, const std::string& location,
   if (location.empty() || location.starts_with("s3://") || options.allow_local_paths) return {};
   return fail(invalid_argument(
       fmt::format("{} '{}': only s3:// locations are allowed on this server", member, location)));
+}
+
+Status check_container(const ContainerRecord& container, const ModelRecord& model,
+                       const ServiceOptions& options) {
+  if (container.mode == "MultiModel") {
+    return fail(invalid_argument("Mode MultiModel is not supported by batch transform"));
+  }
+  if (container.image.empty()) {
+    return fail(invalid_argument("the container needs an Image; it says which handler serves it"));
+  }
+  MR_ASSIGN(const ModelBinding binding, bind_image(container.image, options.images));
+  if (model.network_isolation && binding.kind != ModelBinding::Kind::kNative) {
+    return fail(invalid_argument(
+        "EnableNetworkIsolation: this server cannot keep the model's code from the network; only "
+        "the native engine, which opens no connections, is served so"));
+  }
+  MR_ASSIGN(const std::string location, model_location(container, binding));
+  if (container.model_data_url.empty()) return {};
+  return check_location("ModelDataUrl", location, options);
+}
+
+// What of a job's settings one container decides.
+Result<StepLayer> step_of(const ContainerRecord& container, const ServiceOptions& options) {
+  MR_ASSIGN(const ModelBinding binding, bind_image(container.image, options.images));
+  StepLayer step;
+  step.name = container.hostname;
+  MR_ASSIGN(step.model, model_location(container, binding));
+  // What the artefact's Python code finds installed.
+  if (binding.kind == ModelBinding::Kind::kPython) step.image = container.image;
+  step.environment = container.environment;
+  return step;
+}
+
+// The settings of a pipeline's steps are checked with the model, not when a job has begun.
+Status check_step_settings(const ModelRecord& model, const ServiceOptions& options) {
+  if (model.containers.size() < limits::kPipelineStepsMin) return {};
+  SettingLayers layers;
+  for (const ContainerRecord& container : model.containers) {
+    MR_ASSIGN(StepLayer step, step_of(container, options));
+    layers.steps.push_back(std::move(step));
+  }
+  for (size_t i = 0; i < layers.steps.size(); ++i) {
+    MR_TRY(merge_step_settings(layers, i));
+  }
+  return {};
 }
 
 // What SageMaker's API fills in where a request is silent, in place of what the command line
@@ -146,7 +156,7 @@ Result<ModelRecord> parse_model(std::string_view request, const ServiceOptions& 
   MR_ASSIGN(model.name, required_text(object, "ModelName"));
   model.arn = make_arn(options, "model", model.name);
   model.request = request;
-  MR_TRY(take_containers(object, &model));
+  MR_TRY(take_containers(request, &model));
   MR_ASSIGN(model.execution_role_arn, text_of(object, "ExecutionRoleArn"));
   const auto isolated = object.find("EnableNetworkIsolation");
   model.network_isolation = isolated != object.end() && *isolated == true;
@@ -155,30 +165,14 @@ Result<ModelRecord> parse_model(std::string_view request, const ServiceOptions& 
 
 Status check_model(const ModelRecord& model, const ServiceOptions& options) {
   MR_TRY(check_data_source(model.request));
-  if (model.containers.empty()) {
-    return fail(invalid_argument("a model needs a PrimaryContainer"));
+  MR_TRY(check_containers(model));
+  for (const ContainerRecord& container : model.containers) {
+    Status fits = check_container(container, model, options);
+    if (fits) continue;
+    if (model.containers.size() == 1) return fits;
+    return fail(std::move(fits).error().within(container_label(model.containers, container)));
   }
-  if (model.containers.size() > 1) {
-    return fail(
-        invalid_argument("Containers: this server runs one container a model; inference pipelines "
-                         "are not supported"));
-  }
-  const ContainerRecord& container = model.containers.front();
-  if (container.mode == "MultiModel") {
-    return fail(invalid_argument("Mode MultiModel is not supported by batch transform"));
-  }
-  if (container.image.empty()) {
-    return fail(invalid_argument("the container needs an Image; it says which handler serves it"));
-  }
-  MR_ASSIGN(const ModelBinding binding, bind_image(container.image, options.images));
-  if (model.network_isolation && binding.kind != ModelBinding::Kind::kNative) {
-    return fail(invalid_argument(
-        "EnableNetworkIsolation: this server cannot keep the model's code from the network; only "
-        "the native engine, which opens no connections, is served so"));
-  }
-  MR_ASSIGN(const std::string location, model_location(container, binding));
-  if (container.model_data_url.empty()) return {};
-  return check_location("ModelDataUrl", location, options);
+  return check_step_settings(model, options);
 }
 
 Result<TransformJobRecord> parse_job(std::string_view request, const ServiceOptions& options) {
@@ -207,16 +201,21 @@ Result<SettingLayers> job_layers(std::string_view request, const ModelRecord& mo
     if (found == parsed.members.end()) continue;
     MR_TRY(check_location(member, found->second, options));
   }
-  const ContainerRecord& container = model.containers.front();
-  MR_ASSIGN(const ModelBinding binding, bind_image(container.image, options.images));
-  MR_ASSIGN(parsed.members["MODEL"], model_location(container, binding));
-  // What the artefact's Python code finds installed.
-  if (binding.kind == ModelBinding::Kind::kPython) parsed.members["IMAGE"] = container.image;
   SettingLayers layers;
+  for (const ContainerRecord& container : model.containers) {
+    MR_ASSIGN(StepLayer step, step_of(container, options));
+    layers.steps.push_back(std::move(step));
+  }
+  if (layers.steps.size() == 1) {
+    StepLayer& only = layers.steps.front();
+    parsed.members["MODEL"] = std::move(only.model);
+    if (!only.image.empty()) parsed.members["IMAGE"] = std::move(only.image);
+    layers.model_environment = std::move(only.environment);
+    layers.steps.clear();
+  }
   layers.flags = options.machine;
   layers.job_environment = std::move(parsed.environment);
   layers.api_members = std::move(parsed.members);
-  layers.model_environment = container.environment;
   layers.process_environment = api_defaults();
   return layers;
 }

@@ -20,8 +20,8 @@ Result<Tags> parse_request_tags(std::string_view request);
 
 // The parts of CreateModel that matter here. invalid_argument: it is no such request.
 Result<ModelRecord> parse_model(std::string_view request, const ServiceOptions& options);
-// That this service can run it: one container (pipelines are refused), an image that a handler
-// fits, an artefact that may be read.
+// That this service can run it: one container, or those of a serial pipeline; images that a handler
+// fits, artefacts that may be read, settings that there are.
 Status check_model(const ModelRecord& model, const ServiceOptions& options);
 
 // Likewise of CreateTransformJob: name, ARN, model, output.

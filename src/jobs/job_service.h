@@ -30,6 +30,7 @@ struct Tag {
 };
 
 struct ContainerRecord {
+  std::string hostname;  // ContainerHostname; "": none
   std::string image;
   std::string model_data_url;  // "": none
   std::string mode;            // "", SingleModel or MultiModel
@@ -41,6 +42,7 @@ struct ModelRecord {
   std::string arn;      // its last part in lower case
   std::string request;  // CreateModel as it was given
   std::vector<ContainerRecord> containers;
+  bool direct = false;  // InferenceExecutionConfig's Mode: each container is asked alone
   std::string execution_role_arn;
   bool network_isolation = false;
   double creation_time = 0;  // seconds since 1970, with milliseconds

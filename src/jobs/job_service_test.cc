@@ -105,6 +105,57 @@ TEST_F(ServiceTest, WhatCannotRunIsRefusedAtCreate) {
   EXPECT_FALSE(service.describe_transform_job("j"));
 }
 
+TEST_F(ServiceTest, APipelinesContainersAreAskedInOrder) {
+  EchoModel first;
+  EchoModel second;
+  images_ = {{"local/first", first.url()}, {"local/second", second.url()}};
+  JobService& service = open();
+  const auto made = service.create_model(
+      R"({"ModelName":"m","Containers":[{"ContainerHostname":"a","Image":"local/first"},)"
+      R"({"ContainerHostname":"b","Image":"local/second","Environment":{"X":"y"}}],)"
+      R"("InferenceExecutionConfig":{"Mode":"Serial"}})");
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ((*made)->containers.size(), 2U);
+  folder_.write("in/a.txt", "one\ntwo\n");
+  create("j");
+  const JobView view = ended("j");
+  EXPECT_EQ(view.record->status, JobStatus::kCompleted) << view.record->failure_reason;
+  EXPECT_EQ(folder_.read("out-j/a.txt.out"), "one\ntwo\n");
+  EXPECT_EQ(first.invocations(), 1U);
+  EXPECT_EQ(second.invocations(), 1U);
+}
+
+TEST_F(ServiceTest, APipelineThatCannotRunIsRefusedWithItsContainer) {
+  EchoModel model;
+  images_ = {{"local/echo", model.url()}};
+  JobService& service = open();
+  const auto refusal = [&](const std::string& containers, const std::string& more = "") {
+    const auto made =
+        service.create_model(R"({"ModelName":"m","Containers":[)" + containers + "]" + more + "}");
+    return made ? "made" : made.error().message;
+  };
+  const std::string echo = R"({"Image":"local/echo"})";
+  EXPECT_THAT(refusal(echo + R"(,{"Image":"mine"})"),
+              StartsWith("container 2: Image 'mine': no handler of this server fits it"));
+  EXPECT_THAT(refusal(R"({"ContainerHostname":"a","Image":"local/echo"},)"
+                      R"({"ContainerHostname":"b","Image":"local/echo","Mode":"MultiModel"})"),
+              StartsWith("container 2 (b): Mode MultiModel"));
+  EXPECT_THAT(refusal(echo + "," + echo, R"(,"InferenceExecutionConfig":{"Mode":"Direct"})"),
+              HasSubstr("Mode Direct is not supported"));
+  EXPECT_THAT(refusal(echo + R"(,{"ContainerHostname":"b","Image":"local/echo"})"),
+              HasSubstr("you must specify one for every container"));
+  EXPECT_THAT(
+      refusal(echo + R"(,{"Image":"local/echo","Environment":{"MILLRACE_SPLIT_TYPE":"Line"}})"),
+      HasSubstr("MILLRACE_SPLIT_TYPE in the Environment of step 2"));
+  EXPECT_THAT(
+      refusal(echo + R"(,{"Image":"local/echo","Environment":{"MILLRACE_MODEL_COMMAND":"x"}})"),
+      HasSubstr("belongs to the machine"));
+  std::string sixteen = echo;
+  for (int i = 1; i < 16; ++i) sixteen += "," + echo;
+  EXPECT_THAT(refusal(sixteen), HasSubstr("at most 15 containers, and these are 16"));
+  EXPECT_EQ(refusal(echo), "made");  // one is a model like any other
+}
+
 TEST_F(ServiceTest, LocalPathsAreRefusedUnlessTheyAreAllowed) {
   ServiceOptions strict = options();
   strict.allow_local_paths = false;

@@ -42,6 +42,45 @@ TEST(MergeSettings, OptionsObjectHoldsManySettingsInOneVariable) {
   EXPECT_NE(merged(layers, "CSV").find("expected a JSON object"), std::string::npos);
 }
 
+TEST(MergeSettings, AStepsEnvironmentIsWhereAModelsIs) {
+  SettingLayers layers;
+  layers.steps = {{"", "one", "", {{"MILLRACE_TEXT_COLUMN", "a"}, {"OTHER", "x"}}},
+                  {"", "two", "image", {{"MILLRACE_OPTIONS", R"({"PRECISION":"int8"})"}}}};
+  const auto of_step = [&](size_t step, const std::string& name) {
+    const auto settings = merge_step_settings(layers, step);
+    if (!settings) return "error: " + settings.error().message;
+    return setting_value(*settings, name).value_or("(unset)");
+  };
+  EXPECT_EQ(of_step(0, "MODEL"), "one");
+  EXPECT_EQ(of_step(1, "MODEL"), "two");
+  EXPECT_EQ(of_step(1, "IMAGE"), "image");
+  EXPECT_EQ(of_step(0, "TEXT_COLUMN"), "a");
+  EXPECT_EQ(of_step(1, "TEXT_COLUMN"), "(unset)");
+  EXPECT_EQ(of_step(1, "PRECISION"), "int8");
+  EXPECT_EQ(merged(layers, "TEXT_COLUMN"), "(unset)");  // not the job's
+  layers.process_environment = {{"MILLRACE_TEXT_COLUMN", "process"}, {"MILLRACE_MODEL", "other"}};
+  EXPECT_EQ(of_step(0, "TEXT_COLUMN"), "a");
+  EXPECT_EQ(of_step(1, "TEXT_COLUMN"), "process");
+  EXPECT_EQ(of_step(1, "MODEL"), "two");
+  layers.job_environment["MILLRACE_TEXT_COLUMN"] = "job";
+  EXPECT_EQ(of_step(0, "TEXT_COLUMN"), "job");
+}
+
+TEST(MergeSettings, AStepHasNoSettingOfTheJobNorOfAMachineThatIsNotItsUsers) {
+  SettingLayers layers;
+  layers.steps = {{"", "one", "", {}}, {"", "two", "", {{"MILLRACE_SPLIT_TYPE", "Line"}}}};
+  EXPECT_TRUE(merge_step_settings(layers, 0));
+  const auto refused = merge_step_settings(layers, 1);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("MILLRACE_SPLIT_TYPE in the Environment of step 2: is a "
+                                         "setting of the whole job"),
+            std::string::npos);
+  layers.steps[1].environment = {{"MILLRACE_MODEL_COMMAND", "x"}};
+  EXPECT_FALSE(merge_step_settings(layers, 1));
+  layers.local_steps = true;
+  EXPECT_TRUE(merge_step_settings(layers, 1));
+}
+
 TEST(MergeSettings, RefusesUnknownAndMisplacedNames) {
   SettingLayers layers;
   layers.job_environment["MILLRACE_TRESHOLDS"] = "{}";

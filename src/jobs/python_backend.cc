@@ -133,7 +133,7 @@ Result<LoadedHandler> load_python_handler(const PythonModel& model, const JobSet
     notice(fmt::format("model: {}", line));
   };
   MR_ASSIGN(auto made, handler::make_python_handler(std::move(options), cancel));
-  return LoadedHandler{std::move(made), nullptr};
+  return LoadedHandler{std::move(made), nullptr, {}};
 }
 
 }  // namespace millrace::jobs

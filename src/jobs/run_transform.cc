@@ -11,8 +11,10 @@
 #include "base/limits.h"
 #include "base/xxh3.h"
 #include "jobs/data_capture.h"
+#include "jobs/job_models.h"
 #include "jobs/job_report.h"
 #include "jobs/locations.h"
+#include "jobs/user_folders.h"
 #include "jobs/work_place.h"
 #include "transform/manifest.h"
 #include "transform/plan_inputs.h"
@@ -22,61 +24,6 @@ namespace millrace::jobs {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The model's and the job's Environment, merged.
-Variables stated_environment(const TransformRequest& request) {
-  Variables stated = request.layers.job_environment;  // insert() keeps the job's own
-  stated.insert(request.layers.model_environment.begin(), request.layers.model_environment.end());
-  return stated;
-}
-
-ArtifactOptions artifact_options(const TransformRequest& request, const JobSettings& settings) {
-  ArtifactOptions options;
-  options.shipped_model_folders = request.shipped_model_folders;
-  const auto cache = xdg_folder(request.environment, "XDG_CACHE_HOME", ".cache");
-  options.cache_folder = (cache ? *cache : fs::temp_directory_path() / "millrace") / "models";
-  options.make_store = [settings, cancel = request.cancel](const store::Location& location) {
-    return make_store(location, settings, cancel);
-  };
-  options.notice = request.notice;
-  options.cancel = request.cancel;
-  // Of what a job states only its own token: where the hub and its cache are is this machine's
-  // matter, and a job that named another endpoint would be sent this machine's token.
-  Variables environment = request.environment;
-  const Variables stated = stated_environment(request);
-  for (const char* name : {"HF_TOKEN", "HF_API_TOKEN", "HF_HUB_OFFLINE"}) {
-    if (const auto found = stated.find(name); found != stated.end()) {
-      environment[name] = found->second;
-    }
-  }
-  options.hub = hub_options(environment);
-  options.hub.notice = request.notice;
-  options.hub.cancel = request.cancel;
-  return options;
-}
-
-Result<ModelArtifact> locate_model(const TransformRequest& request, const JobSettings& settings) {
-  const bool starts_server = !settings.model_command.empty();
-  if (is_model_url(settings.model)) {
-    if (!starts_server) return ModelArtifact{{}, settings.model};
-    return fail(
-        invalid_argument("--model-command starts a server; --model names another that runs"));
-  }
-  if (starts_server && settings.model.empty()) return ModelArtifact{{}, settings.model_command};
-  const ArtifactOptions options = artifact_options(request, settings);
-  const Variables stated = stated_environment(request);
-  const auto hub_model = stated.find("HF_MODEL_ID");
-  if (!settings.model.empty() || hub_model == stated.end()) {
-    return find_model(settings.model, options);
-  }
-  // As in AWS's Hugging Face images: a model of the hub, or a folder.
-  std::error_code ignored;
-  if (fs::is_directory(hub_model->second, ignored)) return find_model(hub_model->second, options);
-  const auto revision = stated.find("HF_MODEL_REVISION");
-  return find_model(
-      "hf://" + hub_model->second + (revision == stated.end() ? "" : "@" + revision->second),
-      options);
-}
 
 // What decides a result's bytes, besides the record itself.
 std::string settings_digest(const JobSettings& settings, const record::DataFormat& format,
@@ -103,10 +50,11 @@ std::string settings_digest(const JobSettings& settings, const record::DataForma
 }
 
 // The same command gives the same name, so that running it again goes on where it was.
-std::string derived_job_name(const JobSettings& settings, const InputLocation& input,
-                             const OutputLocation& output, const std::string& digest) {
+std::string derived_job_name(const JobSettings& settings, const std::string& model_name,
+                             const InputLocation& input, const OutputLocation& output,
+                             const std::string& digest) {
   Xxh3 name;
-  name.field(settings.model)
+  name.field(model_name)
       .field(settings.model_command)
       .field(input.root.bucket)
       .field(input.root.path)
@@ -265,17 +213,6 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   return job;
 }
 
-ModelHost host_of(const TransformRequest& request, const JobSettings& settings) {
-  ModelHost host;
-  host.notice = request.notice;
-  host.program = request.program;
-  host.models = request.models;
-  host.environment = request.environment;
-  host.stated_environment = stated_environment(request);
-  host.artifacts = artifact_options(request, settings);
-  return host;
-}
-
 Status check_required(const JobSettings& settings) {
   if (settings.input.empty()) return fail(invalid_argument("--input is missing"));
   if (settings.output.empty()) return fail(invalid_argument("--output is missing"));
@@ -295,7 +232,8 @@ Result<JobSettings> settings_of(const TransformRequest& request, const Settings&
 struct Prepared {
   JobSettings settings;
   bool precision_by_default = false;
-  ModelArtifact artifact;
+  std::string model_name;
+  std::vector<JobModel> models;  // one, or a pipeline's
   LoadedHandler loaded;
   Source source;
   OutputLocation output;
@@ -307,14 +245,12 @@ struct Prepared {
 // The model loads while the inputs are listed: both take a moment, and neither needs the other.
 Status load_and_list(const TransformRequest& request, Prepared* prepared) {
   const JobSettings& settings = prepared->settings;
-  MR_ASSIGN(prepared->artifact, locate_model(request, settings));
-  const ModelArtifact& artifact = prepared->artifact;
-  if (artifact.name == kDefaultModel && settings.model.empty())
-    request.notice("model: " + artifact.name + " (the default)");
+  MR_ASSIGN(prepared->models, find_models(request, settings));
+  const std::vector<JobModel>& models = prepared->models;
+  prepared->model_name = models_name(models);
   const CancelToken load_cancel = request.cancel.child();
-  auto loading = std::async(std::launch::async, [&] {
-    return load_handler(artifact, settings, host_of(request, settings), load_cancel);
-  });
+  auto loading =
+      std::async(std::launch::async, [&] { return load_models(models, request, load_cancel); });
   Result<Source> listed = list_inputs(request, settings);
   if (!listed) load_cancel.cancel();  // nobody needs the model that we might wait for
   Result<LoadedHandler> loaded = loading.get();
@@ -362,12 +298,14 @@ Result<Prepared> prepare(const TransformRequest& request, bool dry) {
   MR_TRY(take_filters(settings, &format));
   MR_TRY(check_format(format));
   MR_TRY(check_output_form(settings, format));
+  MR_TRY(check_models(prepared.loaded, format));
   const std::string digest = settings_digest(settings, format, traits.identity);
   const bool single = source.plan.objects.size() == 1 && settings.merge.empty() && !settings.as_api;
   MR_ASSIGN(prepared.output, output_location(settings.output, single));
-  const std::string name = settings.job_name.empty() ? derived_job_name(settings, source.location,
-                                                                        prepared.output, digest)
-                                                     : settings.job_name;
+  const std::string name = settings.job_name.empty()
+                               ? derived_job_name(settings, prepared.model_name, source.location,
+                                                  prepared.output, digest)
+                               : settings.job_name;
   MR_TRY(place_outputs(request, name, &prepared));
   name_outputs(prepared.output, &source.plan);
 
@@ -375,7 +313,8 @@ Result<Prepared> prepare(const TransformRequest& request, bool dry) {
   prepared.job.name = name;
   prepared.job.output_form = output_form(settings, prepared.output);
   const auto& model = prepared.loaded.model;
-  if (model != nullptr) prepared.job.model_digest = model->info().digest;
+  prepared.job.model_digest =
+      model != nullptr ? model->info().digest : steps_digest(prepared.loaded);
   return prepared;
 }
 
@@ -404,7 +343,8 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
   MR_ASSIGN(Prepared prepared, prepare(request, false));
   const handler::InferenceHandler& handler = *prepared.loaded.handler;
   TransformOutcome outcome;
-  outcome.model_name = prepared.artifact.name;
+  outcome.model_name = prepared.model_name;
+  outcome.steps = prepared.loaded.steps;
   if (prepared.loaded.model != nullptr) outcome.model = prepared.loaded.model->info();
   if (prepared.job.objects.empty()) {
     outcome.job_name = prepared.settings.job_name;
@@ -436,7 +376,8 @@ Result<DryRun> dry_run_transform(const TransformRequest& request) {
   MR_ASSIGN(const Prepared prepared, prepare(request, true));
   DryRunInput input;
   input.settings = &prepared.settings;
-  input.artifact = &prepared.artifact;
+  input.model_name = prepared.model_name;
+  input.artifact = &prepared.models.front().artifact;
   input.loaded = &prepared.loaded;
   input.job = &prepared.job;
   input.work = prepared.work.get();

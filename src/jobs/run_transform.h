@@ -44,7 +44,8 @@ struct TransformRequest {
 struct TransformOutcome {
   transform::JobReport report;
   std::string job_name;
-  std::string model_name;
+  std::string model_name;                 // of a pipeline: "clean -> sst2-small"
+  std::vector<LoadedStep> steps;          // of a pipeline, in order
   std::optional<model::ModelInfo> model;  // of the native one
   bool precision_by_default = false;      // nobody asked for one
   // When the model began to compute; nullopt where it never did.

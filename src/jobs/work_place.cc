@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
+
+#include "jobs/user_folders.h"
 
 namespace millrace::jobs {
 
@@ -44,22 +47,10 @@ Status check_work(const JobSettings& settings, const store::Location& work,
 
 }  // namespace
 
-Result<fs::path> xdg_folder(const Variables& environment, const char* variable,
-                            const char* below_home) {
-  const auto set = environment.find(variable);
-  if (set != environment.end() && !set->second.empty()) return fs::path(set->second) / "millrace";
-  const auto home = environment.find("HOME");
-  if (home == environment.end() || home->second.empty()) {
-    return fail(invalid_argument(
-        fmt::format("neither {} nor HOME is set; name a folder with --work-dir", variable)));
-  }
-  return fs::path(home->second) / below_home / "millrace";
-}
-
 Result<store::Location> work_location(const std::string& work_dir, const Variables& environment) {
   store::Location work;
   if (work_dir.empty()) {
-    MR_ASSIGN(const fs::path folder, xdg_folder(environment, "XDG_STATE_HOME", ".local/state"));
+    MR_ASSIGN(const fs::path folder, state_folder(environment));
     work.path = folder.string();
     return work;
   }

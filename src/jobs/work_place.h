@@ -2,7 +2,6 @@
 // state folder.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -16,10 +15,6 @@
 #include "transform/work_storage.h"
 
 namespace millrace::jobs {
-
-// One of XDG's folders: the variable, or its default below HOME.
-Result<std::filesystem::path> xdg_folder(const Variables& environment, const char* variable,
-                                         const char* below_home);
 
 // `work_dir` as in JobSettings. S3: the prefix ends in '/' or is empty.
 Result<store::Location> work_location(const std::string& work_dir, const Variables& environment);
