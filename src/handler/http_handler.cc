@@ -49,7 +49,7 @@ HttpHandler::HttpHandler(HttpHandlerOptions options, std::unique_ptr<HttpClient>
                          const ExecutionParameters& parameters)
     : options_(std::move(options)),
       url_(options_.endpoint.url + "/invocations"),
-      direct_(is_loopback(url_)),
+      direct_(options_.endpoint.direct || is_loopback(url_)),
       client_(std::move(client)),
       queue_(options_.max_concurrent_transforms.value_or(
                  parameters.max_concurrent_transforms.value_or(1)),
