@@ -33,6 +33,8 @@ struct ServeArguments {
   size_t jobs_kept = 200000;
   std::string threads, isa, endpoint_url, profile, result_cache, result_cache_bytes;
   std::vector<std::string> images;
+  bool allow_images = false;
+  std::string container_engine, container_network, container_memory_in_mb, container_cpus;
   bool allow_local_paths = false;
   std::string event_file, event_url;
   std::string log_format = "text", log_level = "info";
@@ -131,7 +133,8 @@ Result<std::map<std::string, std::string>> parse_images(const std::vector<std::s
     const size_t equals = pair.find('=');
     if (equals == 0 || equals == pair.npos || equals + 1 == pair.size()) {
       return fail(invalid_argument("--image '" + pair +
-                                   "': expected IMAGE=native, IMAGE=python or IMAGE=http://..."));
+                                   "': expected IMAGE=native, IMAGE=python, IMAGE=container or "
+                                   "IMAGE=http://..."));
     }
     out[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
@@ -156,10 +159,17 @@ Result<jobs::ServiceOptions> service_options(const ServeArguments& arguments,
                                     {"RESULT_CACHE_BYTES", &arguments.result_cache_bytes}}) {
     if (!value->empty()) options.machine[name] = *value;
   }
+  for (const auto& [name, value] : {std::pair{"CONTAINER_ENGINE", &arguments.container_engine},
+                                    {"MODEL_NETWORK", &arguments.container_network},
+                                    {"MODEL_MEMORY_IN_MB", &arguments.container_memory_in_mb},
+                                    {"MODEL_CPUS", &arguments.container_cpus}}) {
+    if (!value->empty()) options.container[name] = *value;
+  }
   options.environment = context.environment;
   options.program = context.program;
   options.shipped_model_folders = context.shipped_model_folders();
   MR_ASSIGN(options.images, parse_images(arguments.images));
+  options.allow_images = arguments.allow_images;
   options.allow_local_paths = arguments.allow_local_paths;
   options.event_file = arguments.event_file;
   options.event_url = arguments.event_url;
@@ -340,8 +350,21 @@ void add_options(CLI::App* command, ServeArguments* a) {
   add(command, "result-cache", &a->result_cache, "Keeps what the model computes in DIR", "DIR");
   add(command, "result-cache-bytes", &a->result_cache_bytes, "Size of DIR at most", "N");
   add(command, "image", &a->images,
-      "What serves an image: IMAGE=native|python|http://...; may be given several times",
+      "What serves an image: IMAGE=native|python|container|http://...; may be given several "
+      "times",
       "IMAGE=HANDLER");
+  add(command, "allow-images", &a->allow_images,
+      "Images that no rule maps are run as containers: all keys then run any image here", "");
+  add(command, "container-engine", &a->container_engine,
+      "What runs containers (default: podman, else docker)", "podman|docker|PATH");
+  add(command, "container-network", &a->container_network,
+      "none: containers reach nothing beyond this machine (default)", "none|full")
+      ->check(CLI::IsMember({"none", "full"}));
+  add(command, "container-memory-in-mb", &a->container_memory_in_mb,
+      "Memory of one container at most", "N")
+      ->check(CLI::PositiveNumber);
+  add(command, "container-cpus", &a->container_cpus, "Cores that one container may use", "N")
+      ->check(CLI::PositiveNumber);
   add(command, "allow-local-paths", &a->allow_local_paths,
       "Models may lie in folders of this machine: all keys then read what this process can", "");
   add(command, "event-file", &a->event_file, "Changes of jobs' states, as lines of JSON", "FILE");

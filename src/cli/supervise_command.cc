@@ -17,6 +17,8 @@ void add_supervise_command(CLI::App* app, Run* run) {
   };
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("--command", arguments->options.command)->required();
+  command->add_option("--cleanup", arguments->options.cleanup);
+  command->add_flag("--trusted", arguments->options.trusted);
   command->add_option("--temp-folder", arguments->temp_folder);
   command->add_option("--stop-timeout", arguments->stop_timeout);
   command->add_option("--memory", arguments->options.memory_bytes_max);

@@ -16,7 +16,7 @@ HttpRequest get(const HttpEndpoint& endpoint, std::string_view path, int64_t tim
   request.timeout = milliseconds(timeout_ms);
   request.connect_timeout = milliseconds(timeout_ms);
   request.reply_bytes_max = limits::kModelServerTextBytesMax;
-  request.direct = is_loopback(endpoint.url);
+  request.direct = endpoint.direct || is_loopback(endpoint.url);
   return request;
 }
 

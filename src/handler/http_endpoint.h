@@ -14,7 +14,8 @@
 namespace millrace::handler {
 
 struct HttpEndpoint {
-  std::string url;  // without a trailing '/'
+  std::string url;      // without a trailing '/'
+  bool direct = false;  // never through a proxy, though the address is not this machine's own
   std::chrono::seconds ping_timeout{limits::kPingTimeoutSeconds};
   // Looked at while nothing answers: an error ends the waiting (the process has ended, for one).
   std::function<Status()> alive = [] { return Status(); };

@@ -57,6 +57,22 @@ Result<fs::path> make_temp_folder() {
   return fs::path(name);
 }
 
+void remove_folder(const fs::path& folder) {
+  std::error_code ignored;
+  fs::remove_all(folder, ignored);
+}
+
+Status write_file(const fs::path& path, std::string_view content) {
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  while (file.valid() && !content.empty()) {
+    const ssize_t written = ::write(file.get(), content.data(), content.size());
+    if (written < 0 && errno != EINTR) break;
+    if (written > 0) content.remove_prefix(static_cast<size_t>(written));
+  }
+  if (file.valid() && content.empty()) return {};
+  return fail(errno_error("write " + path.string(), errno));
+}
+
 struct Pipe {
   UniqueFd read;
   UniqueFd write;
@@ -131,16 +147,23 @@ Status ModelProcess::spawn() {
       "--memory=" + std::to_string(options_.memory_bytes_max),
       "--data=" + std::to_string(options_.data_bytes_max),
       "--temp-folder=" + temp.string(),
-      "--command=" + options_.command};
+      "--command=" + options_.command,
+      "--cleanup=" + options_.cleanup};
+  if (options_.trusted) arguments.emplace_back("--trusted");
   std::vector<std::string> environment;
   for (const auto& [name, value] : options_.environment) environment.push_back(name + "=" + value);
   if (port_ > 0) environment.push_back("SAGEMAKER_BIND_TO_PORT=" + std::to_string(port_));
   environment.push_back("TMPDIR=" + temp.string());
+  for (const auto& [name, content] : options_.files) {
+    if (Status written = write_file(temp / name, content); !written) {
+      remove_folder(temp);
+      return written;
+    }
+  }
   const auto child = spawn_with(options_.program, std::move(arguments), std::move(environment),
                                 control.read.get(), output.write.get(), options_.channel);
   if (!child) {
-    std::error_code ignored;
-    fs::remove_all(temp, ignored);
+    remove_folder(temp);
     return fail(child.error());
   }
   supervisor_ = *child;

@@ -35,6 +35,13 @@ struct ModelProcessOptions {
   // A socket that the command gets as its descriptor 3, instead of a port; the caller's end to
   // close. -1: none.
   int channel = -1;
+  // A program that the user trusts and that only has others run (a container engine): the
+  // supervisor does not confine it, and leaves alone what it put into the background.
+  bool trusted = false;
+  // For /bin/sh: runs when the command has ended or was killed, however we end.
+  std::string cleanup;
+  // Files in the folder of its own, by name, that only this user can read.
+  std::map<std::string, std::string> files;
   // Takes each line of the model's output; called by a thread of ours.
   std::function<void(std::string_view)> log = [](std::string_view) {};
 };

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/shell.h"
 #include "handler/worker_frames.h"
 
 namespace millrace::handler {
@@ -129,18 +130,11 @@ Result<Sockets> make_sockets() {
   return sockets;
 }
 
-// For /bin/sh: nothing in it means anything.
-std::string quoted(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "'\\''" : std::string(1, c);
-  return out + "'";
-}
-
 std::string command_line(const PythonWorkerOptions& options, int index) {
-  return "exec " + quoted(options.python.string()) + " -u " +
-         quoted((options.runtime / "millrace_worker").string()) + " --model " +
-         quoted(options.model_folder.string()) + " --code " + quoted(options.code_folder.string()) +
-         " --index " + std::to_string(index);
+  return "exec " + shell_word(options.python.string()) + " -u " +
+         shell_word((options.runtime / "millrace_worker").string()) + " --model " +
+         shell_word(options.model_folder.string()) + " --code " +
+         shell_word(options.code_folder.string()) + " --index " + std::to_string(index);
 }
 
 std::string seconds_text(std::chrono::seconds time) {

@@ -25,6 +25,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr int kNotStarted = 127;
+// A container engine that removes a container needs seconds on a machine without memory to spare.
+constexpr std::chrono::seconds kCleanUpTime(60);
 
 void limit(int resource, rlim_t most) {
   const rlimit bounds{most, most};
@@ -33,6 +35,7 @@ void limit(int resource, rlim_t most) {
 
 // What holds for us and so for all that we start.
 void confine(const SupervisorOptions& options) {
+  if (options.trusted) return;
   // Orphans of the command become our children, so that none escapes.
   (void)::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   (void)::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -138,6 +141,14 @@ void kill_descendants() {
   } while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR);
 }
 
+void clean_up(const std::string& command) {
+  if (command.empty()) return;
+  const std::optional<pid_t> cleaner = start(command);
+  if (!cleaner) return;
+  Watch(*cleaner).wait(steady_clock::now() + kCleanUpTime);
+  ::kill(-*cleaner, SIGKILL);
+}
+
 }  // namespace
 
 int supervise(const SupervisorOptions& options) {
@@ -151,7 +162,8 @@ int supervise(const SupervisorOptions& options) {
       watch.wait(steady_clock::now() + options.stop_timeout);
     }
     ::kill(-*command, SIGKILL);
-    kill_descendants();
+    clean_up(options.cleanup);
+    if (!options.trusted) kill_descendants();
     status = watch.status();
   }
   std::error_code ignored;

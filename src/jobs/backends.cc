@@ -6,7 +6,10 @@
 #include "handler/http_handler.h"
 #include "handler/model_process.h"
 #include "handler/native_handler.h"
+#include "jobs/container_backend.h"
+#include "jobs/http_settings.h"
 #include "jobs/model_environment.h"
+#include "jobs/native_only.h"
 #include "jobs/python_backend.h"
 
 namespace millrace::jobs {
@@ -18,30 +21,10 @@ model::Precision precision_of(const std::string& name) {
   return model::Precision::kFp32;
 }
 
-handler::HttpHandlerOptions http_options(const JobSettings& settings, const Notice& notice) {
-  handler::HttpHandlerOptions options;
-  options.endpoint.notice = notice;
-  if (settings.ping_timeout_seconds) {
-    options.endpoint.ping_timeout = std::chrono::seconds(*settings.ping_timeout_seconds);
-  }
-  options.max_concurrent_transforms = settings.max_concurrent_transforms;
-  if (settings.invocation_timeout_seconds) {
-    options.invocation_timeout = std::chrono::seconds(*settings.invocation_timeout_seconds);
-  }
-  if (settings.invocation_retries) {
-    options.invocation_retries = static_cast<int>(*settings.invocation_retries);
-  }
-  options.chunked = settings.max_payload_in_mb == 0U;
-  return options;
-}
-
 Result<LoadedHandler> load_http_handler(const JobSettings& settings, const Notice& notice,
                                         const CancelToken& cancel) {
   auto url = parse_endpoint_url(settings.model);
   if (!url) return fail(std::move(url).error().within("model " + settings.model));
-  if (!settings.result_cache.empty()) {
-    notice("--result-cache is for the native model; this one is asked for every record");
-  }
   handler::HttpHandlerOptions options = http_options(settings, notice);
   options.endpoint.url = url->text();
   MR_ASSIGN(auto made, handler::make_http_handler(std::move(options), cancel));
@@ -98,11 +81,20 @@ bool is_model_url(const std::string& model) {
 
 Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSettings& settings,
                                    const ModelHost& host, const CancelToken& cancel) {
+  const bool starts_server = !settings.model_command.empty() || !settings.model_image.empty();
+  const bool has_server = starts_server || is_model_url(settings.model);
+  if (has_server && !host.in_pipeline) MR_TRY(refuse_native_settings(settings, host.notice));
+  if (!settings.model_image.empty()) {
+    auto loaded = load_container_handler(artifact, settings, host, cancel);
+    if (!loaded) return fail(std::move(loaded).error().within("--model-image"));
+    return loaded;
+  }
   if (!settings.model_command.empty()) return start_model(artifact, settings, host, cancel);
-  if (is_model_url(settings.model)) return load_http_handler(settings, host.notice, cancel);
+  if (has_server) return load_http_handler(settings, host.notice, cancel);
   auto code = find_python_model(artifact.folder, host.stated_environment, host.artifacts);
   if (!code) return fail(std::move(code).error().within("model " + artifact.name));
   if (*code) {
+    if (!host.in_pipeline) MR_TRY(refuse_native_settings(settings, host.notice));
     auto loaded = load_python_handler(**code, settings, host, cancel);
     if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
     return loaded;

@@ -59,6 +59,7 @@ struct ModelHost {
   Variables stated_environment;   // the model's and the job's Environment, merged
   ModelCache* models = nullptr;   // native ones that stay loaded; null: none do
   ArtifactOptions artifacts;      // for code that lies elsewhere; its cache
+  bool in_pipeline = false;       // the native model's settings may be another step's
 };
 
 // Makes ready what `settings` name: a model server that runs or that we start (waits until it is

@@ -50,6 +50,7 @@ std::string without_tag(const std::string& image) {
 std::optional<ModelBinding> binding_of_word(const std::string& word) {
   if (word == "native") return ModelBinding{ModelBinding::Kind::kNative, ""};
   if (word == "python") return ModelBinding{ModelBinding::Kind::kPython, ""};
+  if (word == "container") return ModelBinding{ModelBinding::Kind::kContainer, ""};
   if (is_model_url(word)) return ModelBinding{ModelBinding::Kind::kServer, word};
   return std::nullopt;
 }
@@ -57,29 +58,33 @@ std::optional<ModelBinding> binding_of_word(const std::string& word) {
 }  // namespace
 
 Result<ModelBinding> bind_image(const std::string& image,
-                                const std::map<std::string, std::string>& images) {
+                                const std::map<std::string, std::string>& images, bool run_others) {
   for (const std::string& name : {image, without_tag(image)}) {
     const auto said = images.find(name);
     if (said == images.end()) continue;
     if (const auto binding = binding_of_word(said->second)) return *binding;
     return fail(invalid_argument(fmt::format(
-        "image {}: this server maps it to '{}', which is neither native, python nor http://...",
+        "image {}: this server maps it to '{}', which is neither native, python, container nor "
+        "http://...",
         image, said->second)));
   }
   const std::string_view repository = aws_repository(image);
   for (const Rule& rule : kRules) {
     if (repository.starts_with(rule.begins)) return ModelBinding{rule.kind, ""};
   }
+  if (run_others) return ModelBinding{ModelBinding::Kind::kContainer, ""};
   return fail(invalid_argument(fmt::format(
       "Image '{}': no handler of this server fits it. It serves AWS's Hugging Face, PyTorch, "
       "scikit-learn and XGBoost inference images, and what its operator maps with --image "
-      "NAME=native|python|http://host:port",
+      "NAME=native|python|container|http://host:port; with --allow-images it runs any image",
       image)));
 }
 
 Result<std::string> model_location(const ContainerRecord& container, const ModelBinding& binding) {
   if (binding.kind == ModelBinding::Kind::kServer) return binding.url;
-  if (!container.model_data_url.empty()) return container.model_data_url;
+  if (!container.model_data_url.empty() || binding.kind == ModelBinding::Kind::kContainer) {
+    return container.model_data_url;
+  }
   const auto hub = container.environment.find("HF_MODEL_ID");
   if (hub != container.environment.end()) {
     // Shipped models have the hub's names, without their organisation.

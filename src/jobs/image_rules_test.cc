@@ -32,6 +32,15 @@ TEST(ImageRules, OtherImagesNeedTheOperatorsWord) {
   EXPECT_FALSE(bind_image(std::string(kRegistry) + "tensorflow-inference:2", {}));
 }
 
+TEST(ImageRules, OtherImagesAreRunWhereTheOperatorAllowsIt) {
+  EXPECT_EQ(bind_image("my/model:1", {}, true)->kind, Kind::kContainer);
+  EXPECT_EQ(bind_image("my/model:1", {{"my/model", "container"}})->kind, Kind::kContainer);
+  // What a rule maps stays with it.
+  EXPECT_EQ(bind_image(std::string(kRegistry) + "pytorch-inference:2.1-cpu", {}, true)->kind,
+            Kind::kPython);
+  EXPECT_EQ(bind_image("my/model:1", {{"my/model", "native"}}, true)->kind, Kind::kNative);
+}
+
 TEST(ImageRules, TheOperatorsWordGoesBeforeTheRules) {
   const std::string aws = std::string(kRegistry) + "pytorch-inference:2";
   const auto said = bind_image(aws, {{std::string(kRegistry) + "pytorch-inference", "native"}});
@@ -56,6 +65,8 @@ TEST(ImageRules, TheModelIsTheArtefactOrTheHubsNameOrTheShippedOne) {
   EXPECT_EQ(*model_location(container, native), "s3://b/model.tar.gz");
   EXPECT_EQ(*model_location(container, {Kind::kServer, "http://h"}), "http://h");
   EXPECT_FALSE(model_location(ContainerRecord(), {Kind::kPython, ""}));
+  EXPECT_EQ(*model_location(ContainerRecord(), {Kind::kContainer, ""}), "");
+  EXPECT_EQ(*model_location(container, {Kind::kContainer, ""}), "s3://b/model.tar.gz");
 }
 
 }  // namespace

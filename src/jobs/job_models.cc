@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "handler/pipeline_handler.h"
+#include "jobs/native_only.h"
 #include "jobs/user_folders.h"
 
 namespace millrace::jobs {
@@ -45,13 +46,15 @@ ArtifactOptions artifact_options(const TransformRequest& request, const JobSetti
 
 Result<ModelArtifact> locate(const TransformRequest& request, const JobModel& model) {
   const JobSettings& settings = model.settings;
-  const bool starts_server = !settings.model_command.empty();
+  // At most one of them is given.
+  const std::string started = settings.model_image + settings.model_command;
   if (is_model_url(settings.model)) {
-    if (!starts_server) return ModelArtifact{{}, settings.model};
-    return fail(
-        invalid_argument("--model-command starts a server; --model names another that runs"));
+    if (started.empty()) return ModelArtifact{{}, settings.model};
+    return fail(invalid_argument(
+        fmt::format("{} starts a server; --model names another that runs",
+                    settings.model_image.empty() ? "--model-command" : "--model-image")));
   }
-  if (starts_server && settings.model.empty()) return ModelArtifact{{}, settings.model_command};
+  if (!started.empty() && settings.model.empty()) return ModelArtifact{{}, started};
   const ArtifactOptions options = artifact_options(request, settings, model.stated);
   const auto hub_model = model.stated.find("HF_MODEL_ID");
   if (!settings.model.empty() || hub_model == model.stated.end()) {
@@ -93,10 +96,10 @@ std::string step_label(size_t index, const StepLayer& layer, const std::string& 
 
 Result<std::vector<JobModel>> find_steps(const TransformRequest& request,
                                          const JobSettings& settings) {
-  if (!settings.model_command.empty()) {
+  if (!settings.model_command.empty() || !settings.model_image.empty()) {
     return fail(invalid_argument(
-        "--model-command starts one server, and this is a pipeline: name the command in the "
-        "Environment of its step, as MILLRACE_MODEL_COMMAND"));
+        "--model-command and --model-image start one server, and this is a pipeline: name them in "
+        "the Environment of its step, as MILLRACE_MODEL_COMMAND or MILLRACE_MODEL_IMAGE"));
   }
   std::vector<JobModel> models;
   const auto& steps = request.layers.steps;
@@ -125,6 +128,7 @@ Notice step_notice(const Notice& notice, const std::string& step) {
 ModelHost host_of(const TransformRequest& request, const JobModel& model) {
   ModelHost host;
   host.notice = step_notice(request.notice, model.step);
+  host.in_pipeline = !model.step.empty();
   host.program = request.program;
   host.models = request.models;
   host.environment = request.environment;
@@ -165,6 +169,7 @@ Result<LoadedHandler> load_models(const std::vector<JobModel>& models,
     const JobModel& only = models.front();
     return load_handler(only.artifact, only.settings, host_of(request, only), cancel);
   }
+  bool any_native = false;
   handler::PipelineHandlerOptions pipeline;
   pipeline.max_concurrent_transforms = models.front().settings.max_concurrent_transforms;
   LoadedHandler out;
@@ -177,9 +182,11 @@ Result<LoadedHandler> load_models(const std::vector<JobModel>& models,
     step.identity = loaded->handler->traits().identity;
     step.reads_records_alone = loaded->handler->traits().reads_records_alone;
     if (loaded->model != nullptr) step.model = loaded->model->info();
+    any_native |= loaded->model != nullptr;
     out.steps.push_back(std::move(step));
     pipeline.steps.push_back({model.step, std::move(loaded->handler)});
   }
+  if (!any_native) MR_TRY(refuse_native_settings(models.front().settings, request.notice));
   out.handler = handler::make_pipeline_handler(std::move(pipeline));
   return out;
 }

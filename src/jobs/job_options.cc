@@ -64,7 +64,17 @@ const std::vector<JobOption> kServerOptions = {
      "Starts a model server (the container contract, on port $SAGEMAKER_BIND_TO_PORT), feeds it "
      "and stops it",
      true},
-    {"MODEL_MEMORY_IN_MB", "N", "Address space of a model's process at most", true},
+    {"MODEL_IMAGE", "IMAGE",
+     "A container image that answers the container contract: started with the argument serve, fed "
+     "and removed; --model, where given, is its /opt/ml/model",
+     true},
+    {"CONTAINER_ENGINE", "podman|docker|PATH",
+     "What starts containers (default: podman, else docker)", true},
+    {"MODEL_NETWORK", "none|full",
+     "none: a container reaches nothing beyond this machine (default); full: as others do", true},
+    {"MODEL_CPUS", "N", "Cores that a container may use (default: all)", true},
+    {"MODEL_MEMORY_IN_MB", "N",
+     "Address space of a model's process, or memory of its container, at most", true},
     {"MODEL_STOP_TIMEOUT_IN_SECONDS", "N",
      "A model's process has so long between SIGTERM and SIGKILL (default: 30)", true},
     {"PASS_CREDENTIALS", "", "A model's process gets this process's AWS_* variables", true},
@@ -325,6 +335,7 @@ Result<Settings> merge_settings(const SettingLayers& layers) {
 Result<Settings> merge_step_settings(const SettingLayers& layers, size_t index) {
   const StepLayer& step = layers.steps[index];
   Settings settings;
+  add_by_option_name(step.machine, true, &settings);
   add_by_option_name(layers.flags, true, &settings);
   MR_TRY(LayerMerger(&settings, " in the job's Environment", false).merge(layers.job_environment));
   add_by_option_name(layers.api_members, false, &settings);

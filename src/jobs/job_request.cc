@@ -77,11 +77,13 @@ Status check_container(const ContainerRecord& container, const ModelRecord& mode
   if (container.image.empty()) {
     return fail(invalid_argument("the container needs an Image; it says which handler serves it"));
   }
-  MR_ASSIGN(const ModelBinding binding, bind_image(container.image, options.images));
-  if (model.network_isolation && binding.kind != ModelBinding::Kind::kNative) {
+  MR_ASSIGN(const ModelBinding binding,
+            bind_image(container.image, options.images, options.allow_images));
+  if (model.network_isolation && binding.kind != ModelBinding::Kind::kNative &&
+      binding.kind != ModelBinding::Kind::kContainer) {
     return fail(invalid_argument(
         "EnableNetworkIsolation: this server cannot keep the model's code from the network; only "
-        "the native engine, which opens no connections, is served so"));
+        "containers and the native engine, which opens no connections, are served so"));
   }
   MR_ASSIGN(const std::string location, model_location(container, binding));
   if (container.model_data_url.empty()) return {};
@@ -89,13 +91,20 @@ Status check_container(const ContainerRecord& container, const ModelRecord& mode
 }
 
 // What of a job's settings one container decides.
-Result<StepLayer> step_of(const ContainerRecord& container, const ServiceOptions& options) {
-  MR_ASSIGN(const ModelBinding binding, bind_image(container.image, options.images));
+Result<StepLayer> step_of(const ContainerRecord& container, const ModelRecord& model,
+                          const ServiceOptions& options) {
+  MR_ASSIGN(const ModelBinding binding,
+            bind_image(container.image, options.images, options.allow_images));
   StepLayer step;
   step.name = container.hostname;
   MR_ASSIGN(step.model, model_location(container, binding));
   // What the artefact's Python code finds installed.
   if (binding.kind == ModelBinding::Kind::kPython) step.image = container.image;
+  if (binding.kind == ModelBinding::Kind::kContainer) {
+    step.machine = options.container;
+    step.machine["MODEL_IMAGE"] = container.image;
+    if (model.network_isolation) step.machine["MODEL_NETWORK"] = "none";
+  }
   step.environment = container.environment;
   return step;
 }
@@ -105,7 +114,7 @@ Status check_step_settings(const ModelRecord& model, const ServiceOptions& optio
   if (model.containers.size() < limits::kPipelineStepsMin) return {};
   SettingLayers layers;
   for (const ContainerRecord& container : model.containers) {
-    MR_ASSIGN(StepLayer step, step_of(container, options));
+    MR_ASSIGN(StepLayer step, step_of(container, model, options));
     layers.steps.push_back(std::move(step));
   }
   for (size_t i = 0; i < layers.steps.size(); ++i) {
@@ -203,7 +212,7 @@ Result<SettingLayers> job_layers(std::string_view request, const ModelRecord& mo
   }
   SettingLayers layers;
   for (const ContainerRecord& container : model.containers) {
-    MR_ASSIGN(StepLayer step, step_of(container, options));
+    MR_ASSIGN(StepLayer step, step_of(container, model, options));
     layers.steps.push_back(std::move(step));
   }
   if (layers.steps.size() == 1) {
@@ -211,9 +220,10 @@ Result<SettingLayers> job_layers(std::string_view request, const ModelRecord& mo
     parsed.members["MODEL"] = std::move(only.model);
     if (!only.image.empty()) parsed.members["IMAGE"] = std::move(only.image);
     layers.model_environment = std::move(only.environment);
+    layers.flags = std::move(only.machine);
     layers.steps.clear();
   }
-  layers.flags = options.machine;
+  for (const auto& [name, value] : options.machine) layers.flags.insert({name, value});
   layers.job_environment = std::move(parsed.environment);
   layers.api_members = std::move(parsed.members);
   layers.process_environment = api_defaults();

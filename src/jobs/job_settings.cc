@@ -123,6 +123,12 @@ bool is_job_name(std::string_view name) {
   return true;
 }
 
+// What no container engine could take for an option of its own.
+bool is_image_name(std::string_view name) {
+  return name.size() <= 4096 && std::isalnum(static_cast<unsigned char>(name.front())) != 0 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
 // A path that stays below where it is put.
 bool is_output_name(std::string_view name) {
   if (name.empty() || name.find('\0') != std::string_view::npos ||
@@ -215,9 +221,17 @@ transform::IfExists if_exists_of(std::string_view word) {
 }
 
 void take_native(const Settings& settings, JobSettings* out) {
+  const auto note = [&](const std::string& name) {
+    const auto found = settings.find(name);
+    if (found != settings.end()) out->native_sources.push_back(found->second.source);
+  };
+  for (const char* name : {"PRECISION", "ISA", "RESULT_CACHE", "RESULT_CACHE_BYTES"}) note(name);
   for (const auto& option : handler::native_option_help()) {
-    const auto found = settings.find(option_of_native(option.name));
+    const std::string name = option_of_native(option.name);
+    const auto found = settings.find(name);
     if (found != settings.end()) out->native[option.name] = found->second.value;
+    // The data path names columns with this one, whoever computes them.
+    if (name != "RESULT_PREFIX") note(name);
   }
 }
 
@@ -231,6 +245,30 @@ void take_data_processing(Checker& check, JobSettings* out) {
   out->generate_inference_id = check.flag("GENERATE_INFERENCE_ID");
   out->data_capture_destination = check.text("DATA_CAPTURE_DESTINATION");
   out->data_capture_kms_key_id = check.kms_key("DATA_CAPTURE_KMS_KEY_ID");
+}
+
+// Models that run in processes of their own.
+void take_servers(const Settings& settings, Checker& check, JobSettings* out) {
+  out->invocation_timeout_seconds = check.number("INVOCATIONS_TIMEOUT_IN_SECONDS", 1, 3600);
+  out->invocation_retries = check.number("INVOCATIONS_MAX_RETRIES", 0, 3);
+  out->python = check.text("PYTHON");
+  out->image = check.text("IMAGE");
+  out->model_command = check.text("MODEL_COMMAND");
+  out->model_memory_in_mb = check.number("MODEL_MEMORY_IN_MB", 1, UINT64_C(1) << 30);
+  out->model_stop_timeout_seconds = check.number("MODEL_STOP_TIMEOUT_IN_SECONDS", 0, 3600);
+  out->pass_credentials = check.flag("PASS_CREDENTIALS");
+  out->ping_timeout_seconds = check.number("PING_TIMEOUT_IN_SECONDS", 1, 86400);
+  out->model_image = check.text("MODEL_IMAGE");
+  const auto image = settings.find("MODEL_IMAGE");
+  if (!out->model_image.empty() && !is_image_name(out->model_image)) {
+    check.reject(image->second, "the name of an image, as registry/name:tag");
+  }
+  if (!out->model_image.empty() && !out->model_command.empty()) {
+    check.reject(image->second, "it without --model-command, which is another server");
+  }
+  out->container_engine = check.text("CONTAINER_ENGINE");
+  out->model_network = check.one_of("MODEL_NETWORK", "none", {"none", "full"}) == "full";
+  out->model_cpus = check.number("MODEL_CPUS", 1, 4096);
 }
 
 // How the input is listed, stored and written.
@@ -274,15 +312,7 @@ Result<JobSettings> check_settings(const Settings& settings, int cores) {
   if (transforms && *transforms > 0) {
     out.max_concurrent_transforms = static_cast<uint32_t>(*transforms);
   }
-  out.invocation_timeout_seconds = check.number("INVOCATIONS_TIMEOUT_IN_SECONDS", 1, 3600);
-  out.invocation_retries = check.number("INVOCATIONS_MAX_RETRIES", 0, 3);
-  out.python = check.text("PYTHON");
-  out.image = check.text("IMAGE");
-  out.model_command = check.text("MODEL_COMMAND");
-  out.model_memory_in_mb = check.number("MODEL_MEMORY_IN_MB", 1, UINT64_C(1) << 30);
-  out.model_stop_timeout_seconds = check.number("MODEL_STOP_TIMEOUT_IN_SECONDS", 0, 3600);
-  out.pass_credentials = check.flag("PASS_CREDENTIALS");
-  out.ping_timeout_seconds = check.number("PING_TIMEOUT_IN_SECONDS", 1, 86400);
+  take_servers(settings, check, &out);
   take_output_form(settings, &check, &out);
   out.precision = check.one_of("PRECISION", "fp32", {"fp32", "bf16", "int8"});
   out.if_exists =

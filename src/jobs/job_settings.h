@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "jobs/job_options.h"
@@ -62,6 +63,10 @@ struct JobSettings {
   std::string python, image;
   // A model server that we start ("": none).
   std::string model_command;
+  // A container that we start ("": none), and by what ("": what there is).
+  std::string model_image, container_engine;
+  bool model_network = false;  // it may open connections
+  std::optional<uint64_t> model_cpus;
   std::optional<uint64_t> model_memory_in_mb;
   std::optional<uint64_t> model_stop_timeout_seconds;
   bool pass_credentials = false;
@@ -83,6 +88,8 @@ struct JobSettings {
   std::string text_column;
   // The native model's settings by option name; handler::parse_native_options checks them.
   Variables native;
+  // How the user wrote each setting that only the native model knows (native_only.h).
+  std::vector<std::string> native_sources;
 };
 
 // Checks each value; invalid_argument names the setting as the user wrote it, the value and what is

@@ -3,25 +3,25 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <deque>
 #include <fstream>
-#include <iterator>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <vector>
 
-#include "base/limits.h"
+#include "base/shell.h"
 #include "base/xxh3.h"
-#include "handler/model_process.h"
+#include "handler/run_command.h"
 #include "jobs/aws_image.h"
 #include "jobs/cache_entry.h"
+#include "jobs/requirements_content.h"
 
 namespace millrace::jobs {
 namespace {
 
 namespace fs = std::filesystem;
+using handler::CommandOutput;
 
 // The semantics are those of this version; later ones of the same line keep them.
 constexpr const char* kToolkit = "sagemaker-inference>=1.10,<2";
@@ -41,35 +41,13 @@ struct Interpreter {
   bool has_toolkit = false;
 };
 
-std::string quoted(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "'\\''" : std::string(1, c);
-  return out + "'";
-}
-
-struct Output {
-  int exit_status = 0;
-  std::string text;  // its last lines
-};
-
-// Runs a command to its end, under a supervisor, so that it ends with us.
-Result<Output> run_command(const PythonRequest& request, const std::string& command) {
-  std::mutex mutex;
-  std::deque<std::string> lines;
+// Under a supervisor, so that it ends with us.
+Result<CommandOutput> run_command(const PythonRequest& request, const std::string& command) {
   handler::ModelProcessOptions options;
   options.program = request.program;
   options.command = command;
   options.environment = request.environment;
-  options.log = [&](std::string_view line) {
-    const std::lock_guard lock(mutex);
-    lines.emplace_back(line);
-    if (lines.size() > limits::kModelLogTailLines) lines.pop_front();
-  };
-  MR_ASSIGN(auto process, handler::ModelProcess::start(std::move(options)));
-  MR_ASSIGN(const int status, process->wait(request.cancel));
-  process.reset();  // its last line has been told then
-  Output output{status, fmt::format("{}", fmt::join(lines, "\n"))};
-  return output;
+  return handler::run_command(std::move(options), request.cancel);
 }
 
 bool is_executable(const fs::path& path) {
@@ -102,8 +80,8 @@ Result<fs::path> find_interpreter(const PythonRequest& request) {
 
 Result<Interpreter> probe(const PythonRequest& request) {
   MR_ASSIGN(const fs::path path, find_interpreter(request));
-  MR_ASSIGN(const Output output,
-            run_command(request, "exec " + quoted(path.string()) + " -c " + quoted(kProbe)));
+  MR_ASSIGN(const CommandOutput output, run_command(request, "exec " + shell_word(path.string()) +
+                                                                 " -c " + shell_word(kProbe)));
   const auto json = nlohmann::json::parse(output.text, nullptr, false);
   const auto is_list = [&](const char* key) { return json.is_object() && json.contains(key); };
   if (output.exit_status != 0 || !is_list("version") || !is_list("sites") ||
@@ -125,11 +103,6 @@ Result<Interpreter> probe(const PythonRequest& request) {
   for (const auto& site : json["sites"]) out.sites.push_back(site.get<std::string>());
   out.has_toolkit = json.value("toolkit", false);
   return out;
-}
-
-std::string read_all(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
 fs::path site_packages(const fs::path& environment, const Interpreter& base) {
@@ -159,8 +132,9 @@ struct Layer {
 
 Status make_environment(const PythonRequest& request, const Interpreter& base, const Layer& layer,
                         const fs::path& folder) {
-  MR_ASSIGN(const Output made, run_command(request, "exec " + quoted(base.path.string()) +
-                                                        " -m venv " + quoted(folder.string())));
+  MR_ASSIGN(const CommandOutput made,
+            run_command(request, "exec " + shell_word(base.path.string()) + " -m venv " +
+                                     shell_word(folder.string())));
   if (made.exit_status != 0) {
     return fail(
         invalid_argument("python3 -m venv failed (Debian: install python3-venv):\n" + made.text));
@@ -168,13 +142,13 @@ Status make_environment(const PythonRequest& request, const Interpreter& base, c
   MR_TRY(show_sites(folder, base));
   std::string command;
   if (!layer.requirements.empty()) {  // paths in it are meant from where it lies
-    command = "cd " + quoted(layer.requirements.parent_path().string()) + " && ";
+    command = "cd " + shell_word(layer.requirements.parent_path().string()) + " && ";
   }
-  command += "exec " + quoted((folder / "bin/python").string()) +
+  command += "exec " + shell_word((folder / "bin/python").string()) +
              " -m pip install --quiet --no-input --disable-pip-version-check";
-  for (const std::string& package : layer.packages) command += " " + quoted(package);
-  if (!layer.requirements.empty()) command += " -r " + quoted(layer.requirements.string());
-  MR_ASSIGN(const Output installed, run_command(request, command));
+  for (const std::string& package : layer.packages) command += " " + shell_word(package);
+  if (!layer.requirements.empty()) command += " -r " + shell_word(layer.requirements.string());
+  MR_ASSIGN(const CommandOutput installed, run_command(request, command));
   if (installed.exit_status != 0) {
     return fail(invalid_argument(fmt::format("pip ended with exit status {}; its last lines:\n{}",
                                              installed.exit_status, installed.text)));
@@ -189,7 +163,7 @@ Result<Interpreter> with_layer(const PythonRequest& request, const Interpreter& 
   digest.field(base.path.string()).field(base.version);
   for (const std::string& site : base.sites) digest.field(site);
   for (const std::string& package : layer.packages) digest.field(package);
-  digest.field(layer.requirements.empty() ? "" : read_all(layer.requirements));
+  if (!layer.requirements.empty()) add_requirements(layer.requirements, &digest);
   auto folder = cache_entry_in_place(
       request.cache_folder, digest.hex(), request.cancel, [&](const fs::path& path) {
         request.notice(fmt::format("installing {} into {} (once for this content)", layer.text(),

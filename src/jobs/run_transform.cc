@@ -56,6 +56,7 @@ std::string derived_job_name(const JobSettings& settings, const std::string& mod
   Xxh3 name;
   name.field(model_name)
       .field(settings.model_command)
+      .field(settings.model_image)
       .field(input.root.bucket)
       .field(input.root.path)
       .field(input.prefix);

@@ -32,8 +32,13 @@ struct ServiceOptions {
   std::vector<std::filesystem::path> shipped_model_folders;
 
   // What serves an image, before the rules for AWS's images: the image's name, with or without its
-  // tag, to "native", "python", or the URL of a model server.
+  // tag, to "native", "python", "container", or the URL of a model server.
   std::map<std::string, std::string> images;
+  // Images without a rule are run as containers: everybody with a key then has any image run here.
+  bool allow_images = false;
+  // Settings of this machine for jobs in containers, by option name: CONTAINER_ENGINE,
+  // MODEL_NETWORK, MODEL_MEMORY_IN_MB, MODEL_CPUS.
+  Variables container;
   // Jobs and models may name file:// and local paths. Everybody with a key then reads and writes
   // what this process can.
   bool allow_local_paths = false;

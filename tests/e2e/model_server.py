@@ -37,7 +37,7 @@ def echo(request):
 
 
 class ModelServer:
-    def __init__(self, answer=echo, ping=lambda: 200, parameters=None, port=0):
+    def __init__(self, answer=echo, ping=lambda: 200, parameters=None, port=0, host="127.0.0.1"):
         self.answer, self.ping, self.parameters = answer, ping, parameters
         self.requests = []
         self.in_flight = self.in_flight_max = 0
@@ -47,7 +47,7 @@ class ModelServer:
         class Handler(_Handler):
             server_owner = owner
 
-        self.server = _Server(("127.0.0.1", port), Handler)
+        self.server = _Server((host, port), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self):
@@ -160,7 +160,8 @@ def main():
         return request.body
 
     ping = (lambda: 503) if behaviour == "silent" else (lambda: 200)
-    with ModelServer(answer, ping, port=int(os.environ["SAGEMAKER_BIND_TO_PORT"])):
+    with ModelServer(answer, ping, port=int(os.environ["SAGEMAKER_BIND_TO_PORT"]),
+                     host=os.environ.get("MODEL_SERVER_HOST", "127.0.0.1")):
         while True:
             time.sleep(60)
 

@@ -205,10 +205,22 @@ def test_a_join_with_replies_of_the_model(cli, tmp_path):
     assert (tmp_path / "out" / "a.csv.out").read_text() == "1,a,got 3\n2,b,got 3\n3,c,got 3\n"
 
 
-def test_a_result_cache_is_not_for_a_model_of_which_nothing_is_known(cli, tmp_path):
+@pytest.mark.parametrize("flags", [("--result-cache", "cache"), ("--precision", "int8"),
+                                   ("--text-column", "text"), ("--output-shape", "columns"),
+                                   ("--clean", "urls", "--thresholds", '{"A":0.5}')])
+def test_flags_of_the_native_model_are_refused_by_name(cli, tmp_path, flags):
     write(tmp_path / "in" / "a.txt", "one\ntwo\n")
     with ModelServer() as server:
-        run = cli.transform(server.url, tmp_path / "in", tmp_path / "out", "--result-cache",
-                            tmp_path / "cache")
-    assert "--result-cache is for the native model" in run.stderr
-    assert not (tmp_path / "cache").exists()
+        run = cli.transform(server.url, tmp_path / "in", tmp_path / "out", *flags, exit_status=2)
+        assert not server.requests
+    assert all(flag in run.stderr for flag in flags if flag.startswith("--"))
+    assert "for the native model only" in run.stderr
+    assert not (tmp_path / "out").exists() and not (tmp_path / "cache").exists()
+
+
+def test_variables_of_the_native_model_are_told_and_go_on(cli, tmp_path):
+    write(tmp_path / "in" / "a.txt", "one\ntwo\n")
+    with ModelServer() as server:
+        run = cli.transform(server.url, tmp_path / "in", tmp_path / "out", "--env",
+                            "MILLRACE_TEXT_COLUMN=text", env={"MILLRACE_PRECISION": "int8"})
+    assert "MILLRACE_PRECISION, MILLRACE_TEXT_COLUMN: for the native model only" in run.stderr
