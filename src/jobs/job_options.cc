@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 5> kOtherVariables = {
     "MILLRACE_DEV_CACHE"};
 
 // What `millrace serve` reads and no job does: a shell that has them runs both.
-constexpr std::array<std::string_view, 15> kServiceVariables = {"MILLRACE_CONFIG",
+constexpr std::array<std::string_view, 19> kServiceVariables = {"MILLRACE_CONFIG",
                                                                 "MILLRACE_LISTEN",
                                                                 "MILLRACE_KEYS",
                                                                 "MILLRACE_NO_AUTH",
@@ -32,6 +32,10 @@ constexpr std::array<std::string_view, 15> kServiceVariables = {"MILLRACE_CONFIG
                                                                 "MILLRACE_RUNNING_JOBS",
                                                                 "MILLRACE_JOBS_KEPT",
                                                                 "MILLRACE_ALLOW_LOCAL_PATHS",
+                                                                "MILLRACE_ALLOW_IMAGES",
+                                                                "MILLRACE_CONTAINER_NETWORK",
+                                                                "MILLRACE_CONTAINER_MEMORY_IN_MB",
+                                                                "MILLRACE_CONTAINER_CPUS",
                                                                 "MILLRACE_EVENT_FILE",
                                                                 "MILLRACE_EVENT_URL",
                                                                 "MILLRACE_LOG_FORMAT",
