@@ -76,8 +76,9 @@ std::string run_words(const std::string& name, const ModelArtifact& artifact,
   if (!settings.model_network) words += " --network " + name;
   words += fmt::format(" --publish \"127.0.0.1:$SAGEMAKER_BIND_TO_PORT:{}\"", kPort);
   words += " --env-file \"$folder/environment\"";
-  // A model needs no more rights than it starts with, and leaves no core dumps.
-  words += " --security-opt no-new-privileges --security-opt label=disable --ulimit core=0:0";
+  // A model needs no more rights than it starts with. One --ulimit of ours would make podman forget
+  // those that this machine's configuration has.
+  words += " --security-opt no-new-privileges --security-opt label=disable";
   if (settings.model_memory_in_mb) {
     words += fmt::format(" --memory {0}m --memory-swap {0}m", *settings.model_memory_in_mb);
   }
