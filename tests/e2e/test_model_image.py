@@ -283,6 +283,9 @@ def started(request, server, cli, source, tmp_path, temp):
     if isinstance(found, str):
         pytest.skip(found + "; the same runs through --model-command")
     engine, image, environment = found
+    # Without root, images lie below the home folder of who built them.
+    own = {name: os.environ[name] for name in ("HOME", "XDG_RUNTIME_DIR") if name in os.environ}
+    environment = environment | own
     return ([*base, "--container-engine", engine, "--model-image", image],
             environment | {"TMPDIR": str(temp)}, engine)
 
