@@ -147,8 +147,8 @@ Status ModelProcess::spawn() {
       "--memory=" + std::to_string(options_.memory_bytes_max),
       "--data=" + std::to_string(options_.data_bytes_max),
       "--temp-folder=" + temp.string(),
-      "--command=" + options_.command,
-      "--cleanup=" + options_.cleanup};
+      "--command=" + options_.command};
+  if (!options_.cleanup.empty()) arguments.push_back("--cleanup=" + options_.cleanup);
   if (options_.trusted) arguments.emplace_back("--trusted");
   std::vector<std::string> environment;
   for (const auto& [name, value] : options_.environment) environment.push_back(name + "=" + value);

@@ -160,7 +160,7 @@ Result<LoadedHandler> load_container_handler(const ModelArtifact& artifact,
   http.endpoint.alive = [process] { return process->alive(); };
   process.reset();
   MR_ASSIGN(auto made, handler::make_http_handler(std::move(http), cancel));
-  return LoadedHandler{std::move(made), nullptr};
+  return LoadedHandler{std::move(made), nullptr, {}};
 }
 
 }  // namespace millrace::jobs

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -85,7 +86,7 @@ std::string host_identity() {
 }
 
 std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
+  return {text.begin(), std::find(text.begin(), text.end(), '\n')};
 }
 
 }  // namespace

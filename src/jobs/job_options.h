@@ -41,7 +41,7 @@ struct StepLayer {
   std::string model;  // as --model names it; "": its Environment does
   std::string image;  // what its Python code was made for; "": not stated
   Variables environment;
-  Variables machine;  // by option name: what this machine decides for it
+  Variables machine = {};  // by option name: what this machine decides for it
 };
 
 // Where settings come from, the strongest first.

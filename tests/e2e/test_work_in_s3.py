@@ -6,7 +6,7 @@ import pytest
 
 from cli import Cli, json_lines, write
 
-RECORDS = 6_000
+RECORDS = 40_000  # one second, so that there is something to kill
 BAD_EVERY = 500
 FLAGS = ["--join-source", "Input", "--part-bytes", "400000", "--on-record-error", "record"]
 
