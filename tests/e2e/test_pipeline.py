@@ -2,11 +2,12 @@
 record, and a step is whatever a model can be."""
 import json
 import pathlib
+import time
 
 import pytest
 
 from cli import write
-from model_server import ModelServer
+from model_server import ModelServer, echo
 from python_models import CACHE, make_model
 
 LINES = ("--content-type", "text/plain", "--split-type", "Line", "--assemble-with", "Line",
@@ -99,7 +100,12 @@ def test_a_server_before_the_native_model_and_results_joined_to_the_original(cli
 def test_any_number_of_records_in_flight_keeps_the_order(cli, tiny_model, tmp_path):
     texts = [f"{'so ' * (i % 17)}good {i}" for i in range(400)]
     source = write(tmp_path / "in.txt", "".join(text + "\n" for text in texts))
-    with ModelServer() as server:
+
+    def slow(request):
+        time.sleep(0.01)  # so that requests meet
+        return echo(request)
+
+    with ModelServer(slow) as server:
         transform(cli, [server.url, tiny_model], source, tmp_path / "out.csv", *LINES, *SINGLE,
                   "--max-concurrent-transforms", 8, "--part-bytes", 700)
         assert 1 < server.in_flight_max <= 8
@@ -177,7 +183,7 @@ def test_too_many_steps_are_refused(cli, tiny_model, tmp_path):
     assert "a pipeline has at most 15 steps, not 16" in run.stderr
     run = transform(cli, [tiny_model, tiny_model], source, tmp_path / "out.csv", "--model-command",
                     "x", exit_status=2)
-    assert "--model-command starts one server, and this is a pipeline" in run.stderr
+    assert "--model-image start one server, and this is a pipeline" in run.stderr
 
 
 def pipeline(tmp_path, *containers, **more):

@@ -49,14 +49,12 @@ class Machines:
 
     def kill_when_staged(self, cli, out, parts):
         process = cli.start("transform", *self.arguments(out))
-        while process.poll() is None:
-            staged = [key for key in self.work() if "/parts/" in key and "." not in key]
-            if len(staged) >= parts:
-                break
-            time.sleep(0.01)
+        staged = set()  # a part that was put into its output is removed
+        while process.poll() is None and len(staged) < parts:
+            staged |= {key for key in self.work() if "/parts/" in key and "." not in key}
         process.kill()
         output = process.communicate()
-        assert process.returncode == -9, f"it ended by itself: {output}"
+        assert process.returncode == -9, f"it ended by itself: {sorted(staged)} {output}"
 
 
 @pytest.fixture
@@ -80,7 +78,7 @@ def test_a_job_goes_on_on_another_machine(machines):
     assert machines.work() == {}, "a completed job leaves nothing"
     expected = contents(machines.server, machines.bucket, "whole/")
     assert len(expected) == 6
-    for parts in (1, 5, 9):
+    for parts in (1, 3, 5):
         out = f"out-{parts}"
         machines.kill_when_staged(machines.new(), out, parts)
         forget_lock_owner(machines, lease_ms=700)
