@@ -236,8 +236,8 @@ def test_help_and_version(cli):
                  "--on-record-error", "--error-threshold",
                  "--invocations-timeout-in-seconds",
                  "--invocations-max-retries", "--ping-timeout-in-seconds", "--model-command",
-                 "--model-memory-in-mb", "--model-stop-timeout-in-seconds", "--pass-credentials", "--model-image",
-                 "--container-engine", "--pipeline", "--echo-input"):
+                 "--model-memory-in-mb", "--model-stop-timeout-in-seconds", "--pass-credentials",
+                 "--model-image", "--container-engine", "--pipeline", "--echo-input"):
         assert flag in text, flag
 
 
