@@ -3,16 +3,12 @@
 #include "handler/pipeline_handler.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 #include <numeric>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/check.h"
 #include "base/xxh3.h"
+#include "handler/worker_queue.h"
 #include "record/reply_records.h"
 
 namespace millrace::handler {
@@ -203,93 +199,38 @@ Result<InvokeReply> Journey::finish(const PipelineStep& last) {
   return reply;
 }
 
-// --- the requests in flight ---
-
-struct Invocation {
-  InvokeRequest request;
-  std::promise<Result<InvokeReply>> reply;
-};
-
 class PipelineHandler final : public InferenceHandler {
  public:
   explicit PipelineHandler(PipelineHandlerOptions options)
-      : steps_(std::move(options.steps)), traits_(common_traits(steps_)) {
+      : steps_(std::move(options.steps)),
+        traits_(common_traits(steps_)),
+        queue_(options.max_concurrent_transforms.value_or(
+                   traits_.max_concurrent_transforms.value_or(1)),
+               [this](int) { work(); }) {
     MR_CHECK(steps_.size() >= 2);
-    workers_max_ =
-        options.max_concurrent_transforms.value_or(traits_.max_concurrent_transforms.value_or(1));
   }
-  ~PipelineHandler() override;
+  ~PipelineHandler() override { queue_.stop(); }
 
   const HandlerTraits& traits() const override { return traits_; }
-  std::future<Result<InvokeReply>> invoke(InvokeRequest request) override;
+  std::future<Result<InvokeReply>> invoke(InvokeRequest request) override {
+    return queue_.submit(std::move(request));
+  }
   std::optional<steady_clock::time_point> first_inference() const override;
   std::vector<std::string> notices() const override;
 
  private:
-  void start_worker();  // REQUIRES: mutex_ is held
   void work();
-  std::optional<Invocation> next();
 
   const std::vector<PipelineStep> steps_;
   const HandlerTraits traits_;
-  size_t workers_max_ = 1;
-
-  std::mutex mutex_;
-  std::condition_variable work_;
-  std::deque<Invocation> queue_;
-  std::vector<std::thread> workers_;
-  size_t idle_ = 0;
-  bool stopping_ = false;
+  WorkerQueue queue_;
 };
 
-PipelineHandler::~PipelineHandler() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  work_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
-}
-
-std::future<Result<InvokeReply>> PipelineHandler::invoke(InvokeRequest request) {
-  Invocation invocation{std::move(request), {}};
-  auto future = invocation.reply.get_future();
-  {
-    const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(invocation));
-    if (queue_.size() > idle_ && workers_.size() < workers_max_) start_worker();
-  }
-  work_.notify_one();
-  return future;
-}
-
-void PipelineHandler::start_worker() {
-  try {
-    workers_.emplace_back([this] { work(); });
-  } catch (const std::system_error& error) {
-    if (!workers_.empty()) return;  // those that run do it all
-    queue_.back().reply.set_value(
-        fail(internal_error(std::string("cannot start a thread: ") + error.what())));
-    queue_.pop_back();
-  }
-}
-
 void PipelineHandler::work() {
-  while (std::optional<Invocation> invocation = next()) {
+  while (std::optional<WorkerQueue::Invocation> invocation = queue_.next()) {
     Journey journey(std::move(invocation->request));
     invocation->reply.set_value(journey.go(steps_));
   }
-}
-
-std::optional<Invocation> PipelineHandler::next() {
-  std::unique_lock lock(mutex_);
-  ++idle_;
-  work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-  --idle_;
-  if (queue_.empty()) return std::nullopt;
-  Invocation invocation = std::move(queue_.front());
-  queue_.pop_front();
-  return invocation;
 }
 
 std::optional<steady_clock::time_point> PipelineHandler::first_inference() const {
