@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/shell.h"
+#include "jobs/program_path.h"
 
 namespace millrace::jobs {
 namespace {
@@ -24,38 +25,19 @@ namespace fs = std::filesystem;
 constexpr std::string_view kNamePrefix = "millrace-";
 constexpr size_t kStartTimeField = 20;  // of /proc/PID/stat, counted behind the name
 
-std::string value_of(const Variables& variables, const char* name) {
-  const auto found = variables.find(name);
-  return found == variables.end() ? "" : found->second;
-}
-
-bool is_program(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
-}
-
-// Empty: not in the PATH.
-fs::path in_path(const std::string& name, const Variables& environment) {
-  std::istringstream folders(value_of(environment, "PATH"));
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    const fs::path candidate = fs::path(folder) / name;
-    if (candidate.is_absolute() && is_program(candidate)) return candidate;
-  }
-  return {};
-}
-
 Result<fs::path> find_program(const std::string& named, const Variables& environment) {
+  const std::string path = value_of(environment, "PATH");
   if (named.find('/') != std::string::npos) {
     if (is_program(named)) return fs::absolute(named);
     return fail(invalid_argument("--container-engine: " + named + " is no program"));
   }
   if (!named.empty()) {
-    fs::path path = in_path(named, environment);
-    if (!path.empty()) return path;
+    fs::path found = find_in_path(named, path);
+    if (!found.empty()) return found;
     return fail(invalid_argument("--container-engine: there is no " + named + " in the PATH"));
   }
   for (const char* name : {"podman", "docker"}) {
-    if (fs::path path = in_path(name, environment); !path.empty()) return path;
+    if (fs::path found = find_in_path(name, path); !found.empty()) return found;
   }
   return fail(invalid_argument(
       "there is neither podman nor docker in the PATH; --container-engine names one, and "

@@ -312,6 +312,11 @@ const JobOption* find_job_option(std::string_view name) {
   return nullptr;
 }
 
+std::string value_of(const Variables& variables, const std::string& name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? "" : found->second;
+}
+
 std::string flag_name(std::string_view option) {
   std::string flag = "--";
   for (const char c : option) {

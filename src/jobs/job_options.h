@@ -34,6 +34,8 @@ std::string flag_name(std::string_view option);
 std::string variable_name(std::string_view option);
 
 using Variables = std::map<std::string, std::string>;
+// "": it is not set.
+std::string value_of(const Variables& variables, const std::string& name);
 
 // One step of a pipeline: what its container definition says.
 struct StepLayer {

@@ -109,14 +109,20 @@ Result<StepLayer> step_of(const ContainerRecord& container, const ModelRecord& m
   return step;
 }
 
+Result<std::vector<StepLayer>> steps_of(const ModelRecord& model, const ServiceOptions& options) {
+  std::vector<StepLayer> steps;
+  for (const ContainerRecord& container : model.containers) {
+    MR_ASSIGN(StepLayer step, step_of(container, model, options));
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
 // The settings of a pipeline's steps are checked with the model, not when a job has begun.
 Status check_step_settings(const ModelRecord& model, const ServiceOptions& options) {
   if (model.containers.size() < limits::kPipelineStepsMin) return {};
   SettingLayers layers;
-  for (const ContainerRecord& container : model.containers) {
-    MR_ASSIGN(StepLayer step, step_of(container, model, options));
-    layers.steps.push_back(std::move(step));
-  }
+  MR_ASSIGN(layers.steps, steps_of(model, options));
   for (size_t i = 0; i < layers.steps.size(); ++i) {
     MR_TRY(merge_step_settings(layers, i));
   }
@@ -211,10 +217,7 @@ Result<SettingLayers> job_layers(std::string_view request, const ModelRecord& mo
     MR_TRY(check_location(member, found->second, options));
   }
   SettingLayers layers;
-  for (const ContainerRecord& container : model.containers) {
-    MR_ASSIGN(StepLayer step, step_of(container, model, options));
-    layers.steps.push_back(std::move(step));
-  }
+  MR_ASSIGN(layers.steps, steps_of(model, options));
   if (layers.steps.size() == 1) {
     StepLayer& only = layers.steps.front();
     parsed.members["MODEL"] = std::move(only.model);

@@ -1,7 +1,6 @@
 #include "jobs/python_environment.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +14,7 @@
 #include "handler/run_command.h"
 #include "jobs/aws_image.h"
 #include "jobs/cache_entry.h"
+#include "jobs/program_path.h"
 #include "jobs/requirements_content.h"
 
 namespace millrace::jobs {
@@ -50,29 +50,19 @@ Result<CommandOutput> run_command(const PythonRequest& request, const std::strin
   return handler::run_command(std::move(options), request.cancel);
 }
 
-bool is_executable(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
-}
-
 Result<fs::path> find_interpreter(const PythonRequest& request) {
   if (!request.python.empty()) {
     for (const fs::path& path : {fs::path(request.python), fs::path(request.python) / "bin/python",
                                  fs::path(request.python) / "bin/python3"}) {
-      if (is_executable(path)) return fs::absolute(path);
+      if (is_program(path)) return fs::absolute(path);
     }
     return fail(invalid_argument("--python: " + request.python +
                                  " is neither an interpreter nor an environment with bin/python"));
   }
   const auto found = request.environment.find("PATH");
-  std::string_view path = "/usr/bin:/bin";
-  if (found != request.environment.end()) path = found->second;
-  while (!path.empty()) {
-    const size_t colon = path.find(':');
-    const fs::path candidate = fs::path(path.substr(0, colon)) / "python3";
-    if (candidate.is_absolute() && is_executable(candidate)) return candidate;
-    path.remove_prefix(colon == std::string_view::npos ? path.size() : colon + 1);
-  }
+  fs::path program =
+      find_in_path("python3", found == request.environment.end() ? "/usr/bin:/bin" : found->second);
+  if (!program.empty()) return program;
   return fail(
       invalid_argument("the model has Python code, and there is no python3 in the PATH; "
                        "--python names an interpreter"));

@@ -12,11 +12,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view kImageModelFolder = "/opt/ml/model";
 constexpr const char* kDefaultProgram = "inference.py";
 
-std::string value_of(const Variables& variables, const char* name) {
-  const auto found = variables.find(name);
-  return found == variables.end() ? "" : found->second;
-}
-
 bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
