@@ -33,6 +33,18 @@ void append_member(const Member& member, std::string* out) {
   out->append("\"").append(member.name).append("\":").append(member.value);
 }
 
+// Those of the defaults that are not given, and the end of their object. `comma`: one is due.
+void append_missing(std::span<const Member> defaults, const std::array<bool, 3>& given, bool comma,
+                    std::string* out) {
+  for (size_t i = 0; i < defaults.size(); ++i) {
+    if (given[i]) continue;
+    if (comma) out->push_back(',');
+    append_member(defaults[i], out);
+    comma = true;
+  }
+  out->push_back('}');
+}
+
 // `object`, and those of the defaults that it lacks.
 simdjson::error_code append_completed(ondemand::object object, std::span<const Member> defaults,
                                       std::string* out) {
@@ -48,13 +60,7 @@ simdjson::error_code append_completed(ondemand::object object, std::span<const M
   if (const auto error = object.reset().error()) return error;
   if (const auto error = object.raw_json().get(text)) return error;
   out->append(text.substr(0, text.rfind('}')));
-  for (size_t i = 0; i < defaults.size(); ++i) {
-    if (given[i]) continue;
-    if (!empty) out->push_back(',');
-    append_member(defaults[i], out);
-    empty = false;
-  }
-  out->push_back('}');
+  append_missing(defaults, given, !empty, out);
   return simdjson::SUCCESS;
 }
 
@@ -102,11 +108,8 @@ std::string described_request(std::string_view request) {
   for (size_t i = 0; i < kCompleted.size(); ++i) {
     if (given[i]) continue;
     out.append("\"").append(kCompleted[i].name).append("\":{");
-    for (size_t k = 0; k < kCompleted[i].defaults.size(); ++k) {
-      if (k > 0) out.push_back(',');
-      append_member(kCompleted[i].defaults[k], &out);
-    }
-    out += "},";
+    append_missing(kCompleted[i].defaults, {}, false, &out);
+    out.push_back(',');
   }
   return out;
 }
