@@ -41,6 +41,13 @@ def tiny_model(tmp_path_factory):
 
 
 @pytest.fixture
+def temp(tmp_path):
+    """The folder that temporary files of a model lie in."""
+    (tmp_path / "tmp").mkdir()
+    return tmp_path / "tmp"
+
+
+@pytest.fixture
 def parquet(cli, tiny_model, tmp_path):
     """Skips where the program was built without Apache Arrow."""
     source = tmp_path / "no.parquet"

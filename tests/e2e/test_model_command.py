@@ -20,13 +20,6 @@ def source(tmp_path):
     return tmp_path / "in"
 
 
-@pytest.fixture
-def temp(tmp_path):
-    """The folder that temporary files of the model lie in."""
-    (tmp_path / "tmp").mkdir()
-    return tmp_path / "tmp"
-
-
 def command(behaviour="", marker=""):
     """What runs the server; the marker tells its process from others."""
     return f"{sys.executable} {SERVER} serve {behaviour} {marker}"

@@ -54,12 +54,6 @@ def engine(tmp_path):
 
 
 @pytest.fixture
-def temp(tmp_path):
-    (tmp_path / "tmp").mkdir()
-    return tmp_path / "tmp"
-
-
-@pytest.fixture
 def source(tmp_path):
     write(tmp_path / "in" / "a.txt", "one\ntwo\n")
     return tmp_path / "in"

@@ -12,12 +12,6 @@ from python_models import (CACHE, ECHO, LINES, archive, make_model, processes, w
 
 
 @pytest.fixture
-def temp(tmp_path):
-    (tmp_path / "tmp").mkdir()
-    return tmp_path / "tmp"
-
-
-@pytest.fixture
 def source(tmp_path):
     write(tmp_path / "in" / "a.txt", "one\ntwo\nthree\n")
     return tmp_path / "in"
