@@ -221,7 +221,7 @@ constexpr size_t kAccessKeysBytesMax = 1 * kMiB;
 // Derived keys that are kept: a few for each of thousands of keys and day.
 constexpr size_t kSigningKeysMax = 20000;
 // How often the files of keys are looked at.
-constexpr int64_t kAccessKeysPollMs = 1000;
+constexpr int64_t kServiceFilesPollMs = 1000;
 // Clients that keep connections: a thousand notebooks, and as many again. 8 KiB each.
 constexpr size_t kServiceConnectionsMax = 4096;
 // Requests that wait for the disk or S3 (create, stop, logs): threads, and how many wait for one.

@@ -17,6 +17,7 @@
 #include "jobs/job_service.h"
 #include "server/api_service.h"
 #include "server/own_listener.h"
+#include "server/tls_certificate.h"
 
 namespace millrace::cli {
 namespace {
@@ -184,33 +185,47 @@ void raise_file_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Looks at the file of keys from time to time, so that keys change without a restart.
-class KeyWatch {
+// Looks at files from time to time, so that keys and certificates change without a restart.
+class FileWatch {
  public:
-  KeyWatch(server::AccessKeyFile* keys, server::ServiceLog* log) {
-    if (keys == nullptr) return;
-    thread_ = std::thread([this, keys, log] {
-      const std::chrono::milliseconds pause(limits::kAccessKeysPollMs);
-      while (real_clock().sleep(pause, stop_)) {
-        const auto changed = keys->refresh();
-        if (!changed) {
-          log->write(server::LogLevel::kWarning,
-                     changed.error().message + "; the keys read before stay in force");
-        } else if (*changed) {
-          log->write(server::LogLevel::kInfo, "access keys were read again",
-                     {{"keys", std::to_string(keys->current()->size())}});
-        }
-      }
+  FileWatch(server::AccessKeyFile* keys, server::TlsCertificate* certificate,
+            server::ServiceLog* log)
+      : keys_(keys), certificate_(certificate), log_(log) {
+    if (keys == nullptr && certificate == nullptr) return;
+    thread_ = std::thread([this] {
+      const std::chrono::milliseconds pause(limits::kServiceFilesPollMs);
+      while (real_clock().sleep(pause, stop_)) look();
     });
   }
-  ~KeyWatch() {
+  ~FileWatch() {
     stop_.cancel();
     if (thread_.joinable()) thread_.join();
   }
-  KeyWatch(const KeyWatch&) = delete;
-  KeyWatch& operator=(const KeyWatch&) = delete;
+  FileWatch(const FileWatch&) = delete;
+  FileWatch& operator=(const FileWatch&) = delete;
 
  private:
+  void look() {
+    if (keys_ != nullptr && tell(keys_->refresh(), "keys")) {
+      log_->write(server::LogLevel::kInfo, "access keys were read again",
+                  {{"keys", std::to_string(keys_->current()->size())}});
+    }
+    if (certificate_ != nullptr && tell(certificate_->refresh(), "certificate and key")) {
+      log_->write(server::LogLevel::kInfo, "the certificate was read again");
+    }
+  }
+
+  // True: what was read is other than before.
+  bool tell(const Result<bool>& refreshed, const char* what) {
+    if (refreshed) return *refreshed;
+    log_->write(server::LogLevel::kWarning,
+                refreshed.error().message + "; the " + what + " read before stay in force");
+    return false;
+  }
+
+  server::AccessKeyFile* const keys_;
+  server::TlsCertificate* const certificate_;
+  server::ServiceLog* const log_;
   const CancelToken stop_;
   std::thread thread_;
 };
@@ -228,14 +243,18 @@ Status serve(ServeArguments* arguments, const Context& context, server::ServiceL
   if (!arguments->keys.empty()) {
     MR_ASSIGN(keys, server::AccessKeyFile::open(arguments->keys));
   }
+  std::shared_ptr<server::TlsCertificate> certificate;
+  if (!arguments->certificate.empty()) {
+    MR_ASSIGN(certificate,
+              server::TlsCertificate::open(arguments->certificate, arguments->private_key));
+  }
   MR_ASSIGN(jobs::ServiceOptions options, service_options(*arguments, context));
   options.log = [log](std::string_view line) { log->write(server::LogLevel::kInfo, line); };
 
   // Listens first: a port that is taken shows at once, and clients that come early only wait.
   server::ApiService* api = nullptr;
   server::ServerOptions& http = arguments->http;
-  http.certificate = arguments->certificate;
-  http.private_key = arguments->private_key;
+  http.certificate = certificate;
   http.body_bytes_max = limits::kApiBodyBytesMax;
   http.connections_max = limits::kServiceConnectionsMax;
   http.early_reply = [&api](const server::ServerRequest& head) { return api->early_reply(head); };
@@ -251,7 +270,7 @@ Status serve(ServeArguments* arguments, const Context& context, server::ServiceL
   server::ApiService service(*jobs, *log, {region, arguments->account, keys.get(), &real_clock()});
   service.set_http_counters([&listener] { return listener->counters(); });
   api = &service;
-  const KeyWatch watch(keys.get(), log);
+  const FileWatch watch(keys.get(), certificate.get(), log);
   log->write(server::LogLevel::kInfo, "serving",
              {{"url", fmt::format("{}://{}:{}", arguments->certificate.empty() ? "http" : "https",
                                   http.address, listener->port())},
@@ -290,7 +309,9 @@ int run_serve(ServeArguments* arguments, CLI::App* command, const Context& conte
 
 constexpr const char* kServeFooter =
     "First steps, on one machine:\n"
-    "  millrace serve --no-auth\n"
+    "  millrace serve --no-auth      # S3 elsewhere than on AWS: AWS_ENDPOINT_URL_S3=http://...\n"
+    "  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1   # the server's, too\n"
+    "  export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any     # where you have none\n"
     "  export AWS_ENDPOINT_URL_SAGEMAKER=http://127.0.0.1:8800\n"
     "  export AWS_ENDPOINT_URL_CLOUDWATCH_LOGS=$AWS_ENDPOINT_URL_SAGEMAKER\n"
     "  aws sagemaker list-transform-jobs\n"

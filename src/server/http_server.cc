@@ -292,7 +292,6 @@ class BeastServer final : public HttpServer {
   }
 
   Status listen() {
-    MR_TRY(load_certificate());
     const ServerOptions& options = shared_.options;
     error_code error;
     const auto address = asio::ip::make_address(options.address, error);
@@ -327,25 +326,6 @@ class BeastServer final : public HttpServer {
   }
 
  private:
-  Status load_certificate() {
-    const ServerOptions& options = shared_.options;
-    if (options.certificate.empty()) return {};
-    tls_.emplace(asio::ssl::context::tls_server);
-    error_code error;
-    tls_->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1 |
-                          asio::ssl::context::default_workarounds,
-                      error);
-    if (!error) tls_->use_certificate_chain_file(options.certificate.string(), error);
-    if (error) {
-      return fail(
-          invalid_argument("certificate " + options.certificate.string() + ": " + error.message()));
-    }
-    tls_->use_private_key_file(options.private_key.string(), asio::ssl::context::pem, error);
-    if (!error) return {};
-    return fail(invalid_argument("the certificate's key " + options.private_key.string() + ": " +
-                                 error.message()));
-  }
-
   // One beyond the limit takes the place of the connection that has idled longest, or is closed.
   void accept() {
     acceptor_.async_accept([this](error_code error, tcp::socket socket) {
@@ -377,8 +357,10 @@ class BeastServer final : public HttpServer {
     }
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
-    if (tls_) {
-      std::make_shared<Session<TlsStream>>(shared_, std::move(socket), *tls_)->start();
+    if (const TlsCertificate* const certificate = shared_.options.certificate.get()) {
+      // The session's stream keeps what it needs of the context alive.
+      std::make_shared<Session<TlsStream>>(shared_, std::move(socket), *certificate->current())
+          ->start();
     } else {
       std::make_shared<Session<PlainStream>>(shared_, std::move(socket))->start();
     }
@@ -400,7 +382,6 @@ class BeastServer final : public HttpServer {
   }
 
   Shared shared_;  // outlives the sessions, which the context holds
-  std::optional<asio::ssl::context> tls_;
   asio::io_context io_{1};
   tcp::acceptor acceptor_;
   asio::steady_timer timer_, pause_;

@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "base/limits.h"
 #include "base/result.h"
 #include "server/http_message.h"
+#include "server/tls_certificate.h"
 
 namespace millrace::server {
 
@@ -34,8 +34,7 @@ struct ServerOptions {
   // From a request's first byte to the end of its headers, and from there to the end of its body.
   std::chrono::seconds header_timeout{limits::kServerHeaderSeconds};
   std::chrono::seconds body_timeout{limits::kServerIdleSeconds};
-  // PEM files of a certificate (with its chain) and its key: then TLS 1.2 and later only.
-  std::filesystem::path certificate, private_key;
+  std::shared_ptr<const TlsCertificate> certificate;  // unset: no TLS
   // A reply to give on the headers alone, without waiting for the body; unset or nullopt: none.
   std::function<std::optional<ServerReply>(const ServerRequest&)> early_reply;
   // The reply to what is refused here: 400 (not HTTP, or HTTP that two readers might read

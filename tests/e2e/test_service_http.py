@@ -98,12 +98,16 @@ def test_health_readiness_and_metrics_need_no_key(start):
     assert listed["access_key"] == s.ACCESS_KEY and len(listed["request_id"]) == 36
 
 
-def test_tls(start, tmp_path):
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+def make_certificate(certificate, key):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj",
                     "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
                     "-out", certificate], check=True, capture_output=True)
+
+
+def test_tls(start, tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make_certificate(certificate, key)
     service = start("--certificate", certificate, "--private-key", key)
     assert service.url.startswith("https://")
     client = service.client(verify=str(certificate))
@@ -111,6 +115,32 @@ def test_tls(start, tmp_path):
         assert client.list_models()["Models"] == []
     context = ssl.create_default_context(cafile=str(certificate))
     assert get(service.url + "/healthz", context=context) == "ok\n"
+
+
+def certificate_in_force(service):
+    host, port = service.url.removeprefix("https://").split(":")
+    return ssl.get_server_certificate((host, int(port)))
+
+
+def test_a_certificate_is_renewed_without_a_restart(start, tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make_certificate(certificate, key)
+    first = certificate.read_text()
+    service = start("--certificate", certificate, "--private-key", key)
+    assert certificate_in_force(service) == first
+
+    make_certificate(tmp_path / "new.pem", tmp_path / "new-key.pem")
+    (tmp_path / "new.pem").rename(certificate)  # a certificate whose key is not there yet
+    time.sleep(2.5)
+    assert certificate_in_force(service) == first
+    (tmp_path / "new-key.pem").rename(key)
+    deadline = time.monotonic() + 10
+    while certificate_in_force(service) == first and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert certificate_in_force(service) == certificate.read_text() != first
+    log = service.stop()
+    assert "the certificate and key read before stay in force" in log
+    assert "the certificate was read again" in log
 
 
 def refused(cli, *flags, env=None):
