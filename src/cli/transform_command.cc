@@ -149,8 +149,10 @@ int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
   using Status = transform::JobReport::Status;
   const Status status = outcome.report.status;
   if (status != Status::kCompleted) {
-    say(fmt::format("job {} {}; run the same command again to go on (work area: {})",
-                    outcome.job_name, status == Status::kStopped ? "was stopped" : "failed",
+    say(fmt::format("job {} {} (work area: {})", outcome.job_name,
+                    status == Status::kStopped
+                        ? "was stopped; run the same command again to go on"
+                        : "failed; with the causes mended, the same command does what is missing",
                     outcome.work_area));
   }
   put(summary_line(outcome, context.started));

@@ -152,10 +152,11 @@ struct JsonRecordReader::Impl {
     if (found) return {};
     if (!text_column.empty()) {
       return fail(bad_input("the object has no field \"" + text_column +
-                            "\", which MILLRACE_TEXT_COLUMN names"));
+                            "\", which --text-column (MILLRACE_TEXT_COLUMN) names"));
     }
     return fail(
-        bad_input("the object has no \"inputs\" (MILLRACE_TEXT_COLUMN names another field)"));
+        bad_input("the object has no \"inputs\"; --text-column (MILLRACE_TEXT_COLUMN) names "
+                  "another field"));
   }
 
   std::string wanted() const { return text_column.empty() ? "inputs" : text_column; }
