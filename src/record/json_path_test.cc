@@ -178,6 +178,15 @@ TEST(ExtendedPath, SkipsWhatIsMissingButHasAValueWhereOneIsAskedFor) {
   EXPECT_EQ(select(R"({"a":1})", "$.b", mode), "error: selects nothing of the record");
 }
 
+// A key is what it means, not how it is written: "\n" is no name of a backslash and an n.
+TEST(ExtendedPath, TakesAnEscapeInAKeyForTheCharacterItStandsFor) {
+  const auto mode = JsonPathMode::kExtended;
+  EXPECT_EQ(select(R"({"\n":1,"\\n":2})", R"($['\\n'])", mode), "2");
+  EXPECT_EQ(select(R"({"\n":1,"\\n":2})", R"($['\n'])", mode), "1");
+  EXPECT_EQ(select(R"({"\u0061b":1})", "$.ab", mode), "1");
+  EXPECT_EQ(select(R"({"\\n":2})", R"($['\n'])", mode), "error: selects nothing of the record");
+}
+
 // --- the compliance suite ---
 
 json compliance_suite() {

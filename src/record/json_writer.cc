@@ -1,45 +1,31 @@
-// Strings are looked at eight bytes at a time; the text is copied once into a buffer that ends in
-// zeros, where every scan stops by itself.
+// The text is copied once into a buffer that ends in zeros, where every scan stops by itself, and
+// where short slices are copied without asking how short they are.
 #include "record/json_writer.h"
 
 #include <simdjson.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "base/json_check.h"
 #include "base/limits.h"
+#include "record/json_scan.h"
 
 namespace millrace::record {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little);
-
-constexpr size_t kPadding = 16;
-// Keys that open_member() adds, their quotes and commas, and room to read eight bytes of a key.
+// What copy() takes at once.
+constexpr size_t kStep = 16;
+constexpr size_t kPadding = std::max(kJsonScanPadding, kStep);
+// Keys that open_member() adds, their quotes and commas, and room for a step of copy().
 constexpr size_t kSlack = 512;
 constexpr size_t kIdleBufferBytesMax = 8 * 1024 * 1024;
-
-constexpr uint64_t kOnes = 0x0101010101010101;
-constexpr uint64_t kHighs = 0x8080808080808080;
 
 uint64_t load8(const char* at) {
   uint64_t word = 0;
   std::memcpy(&word, at, sizeof word);
   return word;
-}
-
-// The high bit of each byte that is zero; above the first one, perhaps of others.
-uint64_t zeros(uint64_t word) {
-  return (word - kOnes) & ~word & kHighs;
-}
-
-// Likewise of each quote, backslash and control character.
-uint64_t specials(uint64_t word) {
-  const uint64_t controls = (word - kOnes * 0x20) & ~word & kHighs;
-  return controls | zeros(word ^ kOnes * uint64_t{'"'}) | zeros(word ^ kOnes * uint64_t{'\\'});
 }
 
 bool is_digit(char c) {
@@ -50,12 +36,7 @@ bool is_digit(char c) {
 // character that JSON does not have.
 const char* find_end_of_string(const char* at, const char* end, bool* escaped) {
   for (;;) {
-    const uint64_t found = specials(load8(at));
-    if (found == 0) {
-      at += sizeof found;
-      continue;
-    }
-    at += std::countr_zero(found) / 8;
+    at = find_json_special(at);
     if (*at == '"') return at;
     if (*at != '\\') return nullptr;
     *escaped = true;
@@ -134,9 +115,17 @@ void JsonWriter::skip_space() {
   while (*at_ == ' ' || *at_ == '\n' || *at_ == '\t' || *at_ == '\r') ++at_;
 }
 
+// Most slices are short: a call of memcpy would cost more than they do.
 void JsonWriter::copy(const char* from, const char* to) {
   const auto length = static_cast<size_t>(to - from);
-  std::memcpy(to_, from, length);
+  if (length <= kStep) {
+    std::memcpy(to_, from, kStep);
+  } else if (length <= 2 * kStep) {
+    std::memcpy(to_, from, kStep);
+    std::memcpy(to_ + length - kStep, to - kStep, kStep);
+  } else {
+    std::memcpy(to_, from, length);
+  }
   to_ += length;
 }
 
@@ -265,6 +254,7 @@ bool JsonWriter::key(Object* object) {
   return true;
 }
 
+// `key`: padded, as the text is.
 void JsonWriter::name_member(const char* key, const char* end, bool escaped, Object* object) {
   Member& member = members_.back();
   *to_++ = '"';
@@ -277,11 +267,10 @@ void JsonWriter::name_member(const char* key, const char* end, bool escaped, Obj
     member.order = order_of(decoded_.data() + member.key, member.key_length);
     copy(key, end);
   } else {
-    const char* const name = to_;
     member.key = position();
     member.key_length = static_cast<uint32_t>(end - key);
+    member.order = order_of(key, member.key_length);
     copy(key, end);
-    member.order = order_of(name, member.key_length);
   }
   *to_++ = '"';
   *to_++ = ':';
@@ -303,7 +292,8 @@ void JsonWriter::start_member(const Object& object) {
 void JsonWriter::open_member(std::string_view key, Object* object) {
   start_member(*object);
   const bool escaped = key.find('\\') != std::string_view::npos;
-  name_member(key.data(), key.data() + key.size(), escaped, object);
+  own_key_.assign(key).append(kPadding, '\0');
+  name_member(own_key_.data(), own_key_.data() + key.size(), escaped, object);
 }
 
 void JsonWriter::close_member() {
@@ -330,6 +320,7 @@ void JsonWriter::close_object(const Object& object) {
 void JsonWriter::sort_members(const Object& object) {
   const auto first = members_.begin() + static_cast<std::ptrdiff_t>(object.first_member);
   std::sort(first, members_.end(), [this](const Member& a, const Member& b) {
+    if (a.order != b.order) return a.order < b.order;
     if (is_before(a, b)) return true;
     return a.start < b.start && !is_before(b, a);
   });

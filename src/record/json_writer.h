@@ -85,9 +85,9 @@ class JsonWriter {
   size_t base_ = 0;  // where in *out_ it begins
   char* begin_ = nullptr;
   char* to_ = nullptr;
-  std::vector<Member> members_;  // of all open objects: a stack
-  std::string decoded_;          // their keys, where a key has escapes: likewise
-  std::string sorted_;           // scratch
+  std::vector<Member> members_;   // of all open objects: a stack
+  std::string decoded_;           // their keys, where a key has escapes: likewise
+  std::string sorted_, own_key_;  // scratch
 };
 
 }  // namespace millrace::record
