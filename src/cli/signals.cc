@@ -30,6 +30,8 @@ void cancel_on_signals(const CancelToken& token) {
   sigaction(SIGTERM, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
+  // Writing beyond `ulimit -f` then is an error as a full disk is.
+  sigaction(SIGXFSZ, &action, nullptr);
 }
 
 }  // namespace millrace::cli

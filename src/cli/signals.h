@@ -5,7 +5,8 @@
 
 namespace millrace::cli {
 
-// From now on SIGINT and SIGTERM cancel `token`; SIGPIPE is ignored. One token for each process.
+// From now on SIGINT and SIGTERM cancel `token`; SIGPIPE and SIGXFSZ are ignored. One token for
+// each process.
 void cancel_on_signals(const CancelToken& token);
 
 }  // namespace millrace::cli

@@ -15,15 +15,15 @@ namespace {
 
 using record::MediaType;
 
-Result<MediaType> content_type_of(const InvokeRequest& request) {
+Result<MediaType> content_type_of(const std::string& content_type) {
   constexpr std::string_view kRead =
       "the native model reads application/json, application/jsonlines, text/csv and text/plain";
-  const MediaType media = record::media_type(request.content_type);
+  const MediaType media = record::media_type(content_type);
   if (media != MediaType::kOther) return media;
-  if (request.content_type.empty()) {
+  if (content_type.empty()) {
     return fail(bad_input("no Content-Type is given; " + std::string(kRead)));
   }
-  return fail(bad_input("Content-Type '" + request.content_type + "': " + std::string(kRead)));
+  return fail(bad_input("Content-Type '" + content_type + "': " + std::string(kRead)));
 }
 
 // Puts replies in order into one body. A record whose item fails has no reply at all, so what its
@@ -102,9 +102,15 @@ class Assembly {
 
 }  // namespace
 
+Status check_native_types(const std::string& content_type, std::string_view accept) {
+  MR_ASSIGN(const MediaType media, content_type_of(content_type));
+  const Result<MediaType> reply = reply_type(accept, media);
+  return reply ? Status() : fail(reply.error());
+}
+
 Result<std::shared_ptr<NativeRequest>> NativeRequest::make(
     std::shared_ptr<const NativeContext> context, InvokeRequest request) {
-  MR_ASSIGN(const MediaType media, content_type_of(request));
+  MR_ASSIGN(const MediaType media, content_type_of(request.content_type));
   MR_ASSIGN(const MediaType reply, reply_type(request.accept, media));
   if (request.body.size() > UINT32_MAX) {
     return fail(bad_input("the request's body is larger than 4 GiB"));

@@ -38,6 +38,9 @@ struct SliceResult {
   InvokeCounts counts;
 };
 
+// bad_input: the native model reads no such content type, or answers with no such Accept.
+Status check_native_types(const std::string& content_type, std::string_view accept);
+
 class NativeRequest final : public Task, public std::enable_shared_from_this<NativeRequest> {
  public:
   // bad_input: a content type, Accept or text column that no request can have.

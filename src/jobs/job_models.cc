@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "handler/native_request.h"
 #include "handler/pipeline_handler.h"
 #include "jobs/native_only.h"
 #include "jobs/user_folders.h"
@@ -192,6 +193,13 @@ Result<LoadedHandler> load_models(const std::vector<JobModel>& models,
 }
 
 Status check_models(const LoadedHandler& loaded, const record::DataFormat& format) {
+  // It would be wrong for each record alike, and is none of a record's fault.
+  const bool native = loaded.model != nullptr && loaded.steps.empty();
+  if (native && format.split_type != record::SplitType::kParquet) {
+    if (Status types = handler::check_native_types(format.content_type, format.accept); !types) {
+      return fail(invalid_argument(types.error().message));
+    }
+  }
   const bool echoes = loaded.handler->traits().result_shape == handler::ResultShape::kEchoed;
   if (echoes && format.split_type == record::SplitType::kParquet) {
     return fail(

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "record/join.h"
 
 namespace millrace::record {
@@ -116,6 +118,21 @@ Error unclosed_quote_error(size_t at) {
       fmt::format("not CSV: the quote at byte {} of the record is not closed (where quoted fields "
                   "hold line ends, cut the object with --csv rfc4180)",
                   at));
+}
+
+size_t count_csv_fields(std::string_view record, char delimiter) {
+  size_t count = 1;
+  for (size_t at = 0;; ++count) {
+    size_t end = 0;
+    if (at < record.size() && record[at] == '"') {
+      const auto field = quoted_field(record, at, delimiter);
+      end = field ? field->end : record.size();
+    } else {
+      end = std::min(record.find(delimiter, at), record.size());
+    }
+    if (end >= record.size()) return count;
+    at = end + 1;
+  }
 }
 
 Result<std::vector<std::string>> parse_csv_record(std::string_view record, char delimiter) {

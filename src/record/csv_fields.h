@@ -38,4 +38,7 @@ std::optional<size_t> find_unclosed_quote(std::string_view record, char delimite
 // The error for it, which tells the cure.
 Error unclosed_quote_error(size_t at);
 
+// How many fields a record has; one whose quote is not closed reaches to the record's end.
+size_t count_csv_fields(std::string_view record, char delimiter);
+
 }  // namespace millrace::record

@@ -169,5 +169,13 @@ TEST(CsvHeader, GetsTheNamesOfAddedColumnsUnlessTheyAreTaken) {
             "--result-prefix");
 }
 
+TEST(CountCsvFields, AgreesWithTheParser) {
+  for (const char* record : {"", "a", ",", "a,b", "\"a,b\"", "\"a\"\"b,\",c", "\"a\"x,y",
+                             "a\"b,c\"", ",,\"\"", "\"a\nb\",c"}) {
+    EXPECT_EQ(count_csv_fields(record, ','), parse_csv_record(record, ',')->size()) << record;
+  }
+  EXPECT_EQ(count_csv_fields("a;\"b;c", ';'), 2U);
+}
+
 }  // namespace
 }  // namespace millrace::record

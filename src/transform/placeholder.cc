@@ -1,8 +1,10 @@
-// A record that is no JSON, or no CSV, cannot stand beside its error as it is: it is quoted.
+// A record that is no JSON, or no row below the header, cannot stand beside its error as it is: it
+// is quoted.
 #include "transform/placeholder.h"
 
 #include "base/json_write.h"
 #include "base/limits.h"
+#include "record/csv_fields.h"
 #include "transform/csv_columns.h"
 
 namespace millrace::transform {
@@ -43,12 +45,18 @@ void Placeholder::append(std::string_view content, std::string_view cause, std::
   }
 }
 
+bool Placeholder::can_stand(std::string_view content) const {
+  const char delimiter = format_.csv.delimiter;
+  if (record::find_unclosed_quote(content, delimiter)) return false;
+  return !input_columns_ || record::count_csv_fields(content, delimiter) <= *input_columns_;
+}
+
 // The record's columns and a delimiter; as many as the header has where the record has fewer, so
 // that the result columns are where they belong.
 void Placeholder::append_joined_csv(std::string_view content, std::string* out) const {
   size_t columns = 1;
-  if (const auto fields = record::parse_csv_record(content, format_.csv.delimiter)) {
-    columns = fields->size();
+  if (can_stand(content)) {
+    columns = record::count_csv_fields(content, format_.csv.delimiter);
     out->append(content);
   } else {
     *out += '"';

@@ -20,6 +20,10 @@ class Placeholder {
   Placeholder(const record::DataFormat& format, const handler::HandlerTraits& traits,
               std::optional<uint32_t> input_columns);
 
+  // Whether the CSV row `content` can stand before its results: it is CSV, and has no more fields
+  // than the header names.
+  bool can_stand(std::string_view content) const;
+
   // Appends it, without a line end, for the record `content` that was refused for `cause`.
   void append(std::string_view content, std::string_view cause, std::string* out);
 

@@ -36,6 +36,8 @@ bool has_marker_component(std::string_view relative) {
 
 // Why the CLI leaves this object out; empty: it does not.
 std::string_view reason_to_skip(const store::ObjectInfo& object, const PlanOptions& options) {
+  if (!object.problem.empty() && object.key.ends_with('/'))
+    return "";  // what is in it is not known
   if (object.size == 0 && object.key.ends_with('/')) return "it marks a folder";
   if (!options.skip_markers) return "";
   // An object that was named in full was meant, whatever it is called.

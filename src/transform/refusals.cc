@@ -12,6 +12,9 @@
 namespace millrace::transform {
 namespace {
 
+// Of a threshold such as 4.35, and of its product with a number of records.
+constexpr double kRoundingError = 1e-12;
+
 std::string line_start(std::string_view object) {
   std::string line = "{\"object\":";
   append_json_string(object, &line);
@@ -48,8 +51,9 @@ Status Refusals::add(uint32_t part, const RefusedRecords& refused) {
 Status Refusals::judge(uint64_t records) const {
   std::lock_guard lock(mutex_);
   if (!rules_.percent_max) return {};
-  const double allowed = *rules_.percent_max / 100 * static_cast<double>(records);
-  if (static_cast<double>(all_.count) <= allowed) return {};
+  // 29 of 100 are 29%: P / 100 is no number that doubles have, and its product falls short.
+  const double allowed = *rules_.percent_max * static_cast<double>(records);
+  if (static_cast<double>(all_.count) * 100 <= allowed * (1 + kRoundingError)) return {};
   return fail(too_many(rules_.text + " of " + std::to_string(records)));
 }
 

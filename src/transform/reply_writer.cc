@@ -1,10 +1,13 @@
 // A reply is written whole where that is all it needs, else record by record.
 #include "transform/reply_writer.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/json_check.h"
 #include "base/limits.h"
+#include "record/csv_fields.h"
+#include "record/cutter.h"
 #include "record/decoder.h"
 #include "record/reply_records.h"
 #include "transform/csv_columns.h"
@@ -35,6 +38,8 @@ ReplyWriter::ReplyWriter(const TransformJob& job, const handler::HandlerTraits& 
                          const CsvColumns& columns, const std::string& object,
                          std::string_view input_key)
     : format_(job.format),
+      csv_(reply_media_type(format_) == MediaType::kCsv),
+      input_columns_(columns.input_columns),
       rules_(job.record_errors),
       join_(format_.join_source == record::JoinSource::kNone              ? Join::kNone
             : record::media_type(format_.content_type) == MediaType::kCsv ? Join::kCsv
@@ -147,9 +152,30 @@ Status ReplyWriter::append_piece(uint64_t number, std::string_view content, std:
     replaced = record::with_replacements(content);
     content = replaced;
   }
+  const bool looks_at_rows = filter_ || tagger_ || !source_column_.empty();
+  if (csv_ && join_ == Join::kNone && looks_at_rows && result.find('\n') != result.npos) {
+    return append_rows(number, result, out);
+  }
   const size_t start = out->size();
   MR_TRY(append_result(content, result, out));
   return complete(number, start, out);
+}
+
+// A record of several texts has a row of CSV for each of them.
+Status ReplyWriter::append_rows(uint64_t number, std::string_view rows, std::string* out) {
+  const auto cutter = record::make_csv_cutter(format_.csv.delimiter, false);
+  for (bool first = true; !rows.empty(); first = false) {
+    const size_t end = std::min(cutter->find_end(rows, true), rows.size());  // it may be kNotYet
+    std::string_view row = rows.substr(0, end);
+    if (row.ends_with('\n')) row.remove_suffix(1);
+    if (!first) out->push_back('\n');
+    const size_t start = out->size();
+    MR_TRY(append_result("", row, out));
+    MR_TRY(complete(number, start, out));
+    cutter->taken(end);
+    rows.remove_prefix(end);
+  }
+  return {};
 }
 
 Status ReplyWriter::append_result(std::string_view content, std::string_view result,
@@ -161,9 +187,27 @@ Status ReplyWriter::append_result(std::string_view content, std::string_view res
   }
   std::string* const joined = filter_ ? &joined_ : out;
   joined_.clear();
-  MR_TRY(join_ == Join::kCsv ? record::join_csv(content, result, format_.csv, joined)
+  MR_TRY(join_ == Join::kCsv ? join_row(content, result, joined)
                              : json_joiner_.join(content, result, joined));
   return filter_ ? filter_->select_joined(joined_, out) : Status();
+}
+
+// Results stand below their names, whatever the length of the row: a shorter one gets the fields
+// that it lacks. Of a longer one nobody knows which field is one too many.
+Status ReplyWriter::join_row(std::string_view content, std::string_view result,
+                             std::string* out) const {
+  const size_t wanted = input_columns_.value_or(0);
+  const size_t columns =
+      wanted > 0 ? record::count_csv_fields(content, format_.csv.delimiter) : wanted;
+  if (columns == wanted) return record::join_csv(content, result, format_.csv, out);
+  if (columns > wanted) {
+    return fail(bad_input("the row has " + std::to_string(columns) + " fields and the header " +
+                          std::to_string(wanted) +
+                          ": joined results would not stand below their names"));
+  }
+  std::string whole(content);
+  whole.append(wanted - columns, format_.csv.delimiter);
+  return record::join_csv(whole, result, format_.csv, out);
 }
 
 Status ReplyWriter::complete(uint64_t number, size_t start, std::string* out) {
@@ -206,7 +250,7 @@ Status ReplyWriter::append_refused(uint64_t number, std::string_view content,
 // A join failed: because of the record, or because of what the model said of it?
 bool ReplyWriter::is_bad_record(std::string_view content) const {
   if (join_ == Join::kNone) return false;
-  if (join_ == Join::kCsv) return !record::parse_csv_record(content, format_.csv.delimiter);
+  if (join_ == Join::kCsv) return !placeholder_.can_stand(content);
   return find_json_fault(content, limits::kJsonDepthMax).has_value();
 }
 

@@ -55,7 +55,9 @@ class ReplyWriter {
   // One record's piece, from its number, itself and its result.
   Status append_piece(uint64_t number, std::string_view content, std::string_view result,
                       std::string* out);
+  Status append_rows(uint64_t number, std::string_view rows, std::string* out);
   Status append_result(std::string_view content, std::string_view result, std::string* out);
+  Status join_row(std::string_view content, std::string_view result, std::string* out) const;
   // Gives what stands in `out` from `start` on its inference id and its source column.
   Status complete(uint64_t number, size_t start, std::string* out);
   // Adds the source column to the record that stands in `out` from `start` on.
@@ -66,6 +68,8 @@ class ReplyWriter {
   bool is_bad_record(std::string_view content) const;
 
   const record::DataFormat& format_;
+  const bool csv_;                               // the results
+  const std::optional<uint32_t> input_columns_;  // of a CSV header
   const RecordErrorRules& rules_;
   const Join join_;
   const std::string source_column_;  // "": none

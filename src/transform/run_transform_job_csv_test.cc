@@ -61,6 +61,26 @@ TEST_F(CsvJob, IsTheSameInAnyPartsAndBlocks) {
   for (const auto& request : handler_.requests()) EXPECT_EQ(request.text_column, 1U);
 }
 
+// Otherwise pandas reads the label of a short row as its third column.
+TEST_F(CsvJob, ResultsStandBelowTheirNamesWhateverTheLengthOfTheRow) {
+  for (uint64_t part_bytes : {1U, 1000U}) {
+    job_.part_bytes = part_bytes;
+    EXPECT_EQ(
+        output_of("id,text,app\n1,good\n2,\"a,\"\"b\",x\n"),
+        "id,text,app,predicted_label,predicted_score\n1,good,,P,0.5\n2,\"a,\"\"b\",x,P,0.5\n");
+    const std::string error = output_of("id,text,app\n1,good,x\n2,good,x,\n");
+    EXPECT_NE(error.find("record 2 (byte 21): the row has 4 fields and the header 3"),
+              std::string::npos)
+        << error;
+  }
+  job_.record_errors.on = RecordErrorRules::On::kRecord;
+  EXPECT_EQ(output_of("id,text,app\n2,good,x,\"y\"\n"),
+            "id,text,app,predicted_label,predicted_score\n\"2,good,x,\"\"y\"\"\",,,ERROR,\n");
+  job_.format.csv.header = false;  // nothing says how many there should be
+  job_.text_column = "1";
+  EXPECT_EQ(output_of("1,good\n2,good,x\n"), "1,good,P,0.5\n2,good,x,P,0.5\n");
+}
+
 TEST_F(CsvJob, WithoutJoinTheHeaderNamesTheResultsAlone) {
   job_.format.join_source = record::JoinSource::kNone;
   EXPECT_EQ(output_of("id,text\n1,good\n"), "predicted_label,predicted_score\nP,0.5\n");

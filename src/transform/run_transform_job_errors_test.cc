@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "transform/refusals.h"
 #include "transform/testing/job_test.h"
 
 namespace millrace::transform {
@@ -188,6 +189,21 @@ TEST_F(JobErrors, AThresholdInPerCentIsJudgedAtTheObjectsEnd) {
   }
 }
 
+TEST(Refusals, AreMeasuredExactlyWherePerCentAreNoNumbersThatDoublesHave) {
+  for (uint64_t percent = 1; percent <= 100; ++percent) {
+    for (const uint64_t records : {100U, 1000U, 123400U}) {
+      RecordErrorRules rules;
+      rules.on = On::kDrop;
+      rules.percent_max = static_cast<double>(percent);
+      Refusals refusals(rules);
+      ASSERT_TRUE(refusals.add(0, {percent * records / 100, 0, "cause"}));
+      EXPECT_TRUE(refusals.judge(records)) << percent << "% of " << records;
+      ASSERT_TRUE(refusals.add(0, {1, 0, "cause"}));
+      EXPECT_FALSE(refusals.judge(records)) << percent << "% of " << records;
+    }
+  }
+}
+
 TEST_F(JobErrors, RecordsThatAreTooLargeCostThemselvesAlone) {
   job_.format.max_payload_bytes = 20;
   const std::string text = "one\n" + std::string(50, 'x') + "\ntwo\n";
@@ -316,9 +332,12 @@ TEST_F(JobErrors, AResumedJobEndsWithTheSameErrorsFile) {
 TEST_F(JobErrors, AnErrorsFileOfAnEarlierResultDoesNotStayBesideANewOne) {
   input_.put("a", "fine\n");
   job_.if_exists = IfExists::kOverwrite;
-  output_.put("out/a.out", "old");
-  output_.put("out/a.out.errors.jsonl", "old");
-  EXPECT_EQ(outputs(), (std::map<std::string, std::string>{{"out/a.out", "<fine>\n"}}));
+  for (const On on : {On::kRecord, On::kFail}) {
+    job_.record_errors.on = on;
+    output_.put("out/a.out", "old");
+    output_.put("out/a.out.errors.jsonl", "old");
+    EXPECT_EQ(outputs(), (std::map<std::string, std::string>{{"out/a.out", "<fine>\n"}}));
+  }
 }
 
 TEST_F(JobErrors, AnErrorsFileThatExistsRefusesTheJob) {

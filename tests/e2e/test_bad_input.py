@@ -1,6 +1,7 @@
 """Bad input of every kind: one clear message that names object, record and cause, the exit status
 of the specification, no output for that object, nothing left behind, the other objects' outputs
 there."""
+import ctypes
 import json
 import os
 import resource
@@ -125,15 +126,25 @@ def test_an_object_larger_than_the_payload_that_cannot_be_cut(cli, tiny_model, t
     assert not files_in(tmp_path / "out")
 
 
-def test_an_unreadable_file_fails_alone(cli, tiny_model, tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
+def obey_permissions():
+    """Root reads everything, but for a process that may not be given those capabilities."""
+    drop_from_bounding_set, may_override, may_read_and_search = 24, 1, 2
+    prctl = ctypes.CDLL(None).prctl
+    for capability in (may_override, may_read_and_search):
+        prctl(drop_from_bounding_set, capability, 0, 0, 0)
+
+
+@pytest.mark.parametrize("unreadable", ["b.txt", "sub"])
+def test_what_cannot_be_read_fails_alone(cli, tiny_model, tmp_path, unreadable):
     source = tmp_path / "in"
-    write(source / "a.txt", "ok\n")
-    write(source / "b.txt", "ok\n").chmod(0)
-    run = cli.transform(tiny_model, source, tmp_path / "out", exit_status=1)
-    assert list(files_in(tmp_path / "out")) == ["a.txt.out"]
-    assert "b.txt" in run.stderr and "Permission denied" in run.stderr
+    for name in ("a.txt", "b.txt", "sub/c.txt"):
+        write(source / name, "ok\n")
+    (source / unreadable).chmod(0)
+    run = cli.transform(tiny_model, source, tmp_path / "out", exit_status=1,
+                        preexec=obey_permissions)
+    (source / unreadable).chmod(0o700)
+    assert len(files_in(tmp_path / "out")) == 2 and run.summary["failed_objects"] == 1
+    assert unreadable in run.stderr and "Permission denied" in run.stderr
 
 
 def test_fifos_and_symlink_loops_are_told_and_the_rest_goes_on(cli, tiny_model, tmp_path):
@@ -181,11 +192,9 @@ def test_a_full_disk_leaves_nothing(cli, tiny_model, tmp_path):
     source = tmp_path / "in"
     write(source / "a.txt", "ok\n")
     write(source / "b.txt", "great app\n" * 40_000)
-    limit = 100_000  # the signal is ignored, so that writing beyond it fails as on a full disk
+    limit = 100_000
 
     def small_files():
-        import signal
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     run = cli.transform(tiny_model, source, tmp_path / "out", exit_status=1, preexec=small_files)
@@ -274,3 +283,17 @@ def test_a_job_that_failed_says_where_its_work_area_lies(cli, tiny_model, tmp_pa
     kept = [path for path in (tmp_path / "work").iterdir() if path.is_dir()]
     assert len(kept) == 1 and str(kept[0]) in run.stderr
     shutil.rmtree(kept[0])
+
+
+@pytest.mark.parametrize("flag,value", [("--accept", "image/png"), ("--content-type", "image/png")])
+def test_types_that_the_model_does_not_have_start_nothing(cli, tiny_model, tmp_path, flag, value):
+    source = write(tmp_path / "in.jsonl", json_lines([{"inputs": "good"}]))
+    run = cli.transform(tiny_model, source, tmp_path / "out", flag, value, "--on-record-error",
+                        "record", exit_status=2)
+    assert value in run.stderr and not (tmp_path / "out").exists()
+
+
+def test_texts_that_are_not_utf8_are_told(cli, tiny_model, tmp_path):
+    source = write(tmp_path / "in.txt", "good\nbad\n".encode("utf-16"))
+    run = cli.transform(tiny_model, source, tmp_path / "out.csv")
+    assert "not UTF-8" in run.stderr and "--encoding" in run.stderr
