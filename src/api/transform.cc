@@ -81,6 +81,7 @@ Outcome<TransformSummary> run_transform(const TransformRequest& request) {
   const std::stop_callback stop(request.stop, [&job] { job.cancel.cancel(); });
   auto outcome = jobs::run_transform(job);
   if (!outcome) return api::to_failure(std::move(outcome).error());
+  if (outcome->capture_problem) return api::to_failure(std::move(*outcome->capture_problem));
   for (const std::string& notice : outcome->notices) job.notice(notice);
   return to_summary(std::move(*outcome));
 }

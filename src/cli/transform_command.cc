@@ -136,6 +136,12 @@ void say_warnings(const jobs::TransformOutcome& outcome) {
     say(fmt::format("note: {} texts were longer than the model reads and were truncated",
                     counts.truncated));
   }
+  if (counts.invalid_utf8 > 0) {
+    say(
+        fmt::format("note: {} texts held bytes that are not UTF-8, which were replaced (--encoding "
+                    "says what else the input is written in)",
+                    counts.invalid_utf8));
+  }
 }
 
 int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
@@ -144,6 +150,7 @@ int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
   }
   say_warnings(outcome);
   for (const std::string& notice : outcome.notices) say("note: " + notice);
+  if (outcome.capture_problem) say(outcome.capture_problem->message);
   if (!outcome.report_problem.empty()) say(outcome.report_problem);
   if (const auto hint = precision_hint(outcome)) say(*hint);
   using Status = transform::JobReport::Status;
@@ -157,7 +164,8 @@ int report_end(const jobs::TransformOutcome& outcome, const Context& context) {
   }
   put(summary_line(outcome, context.started));
   if (status == Status::kStopped) return kExitInterrupted;
-  const bool all_done = status == Status::kCompleted && outcome.report_problem.empty();
+  const bool all_done =
+      status == Status::kCompleted && outcome.report_problem.empty() && !outcome.capture_problem;
   return all_done ? kExitOk : kExitFailed;
 }
 

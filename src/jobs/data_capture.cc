@@ -60,6 +60,7 @@ Status write_data_capture(const JobSettings& settings, const CancelToken& cancel
     outputs.push_back(job.objects[i].output_key);
   }
   if (outputs.empty()) return {};
+  if (job.output_form.merges()) outputs = {job.output_form.merge_key};
   MR_ASSIGN(const OutputLocation destination,
             output_location(settings.data_capture_destination, false));
   MR_ASSIGN(const auto store, make_store(destination.root, settings, cancel));

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "transform/refusals.h"
+
 namespace millrace::jobs {
 namespace {
 
@@ -71,6 +73,22 @@ Json object_of(const transform::ObjectReport& object) {
   return json;
 }
 
+// What is replaced: where the path is a link, what it leads to.
+fs::path target_of(const fs::path& file) {
+  std::error_code error;
+  fs::path target = fs::weakly_canonical(fs::absolute(file), error);
+  return error ? fs::absolute(file).lexically_normal() : target;
+}
+
+// A pipe, a terminal, /dev/null, /dev/stdout: written to, and never replaced by a file.
+bool is_stream(const fs::path& file) {
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) return true;
+  const std::string path = fs::absolute(file).lexically_normal().string();
+  return path.starts_with("/dev/") || path.starts_with("/proc/");
+}
+
 fs::path unfinished(const fs::path& file) {
   fs::path name = file;
   name += ".millrace-tmp";
@@ -130,7 +148,8 @@ const char* state_name(transform::ObjectState state) {
 Status check_report_file(const fs::path& file) {
   std::error_code error;
   if (fs::is_directory(file, error)) return fail(cannot_write(file, "it is a folder"));
-  const fs::path folder = fs::absolute(file).parent_path();
+  if (is_stream(file)) return {};
+  const fs::path folder = target_of(file).parent_path();
   if (!fs::is_directory(folder, error)) {
     return fail(cannot_write(file, "there is no folder " + folder.string()));
   }
@@ -140,9 +159,27 @@ Status check_report_file(const fs::path& file) {
   return {};
 }
 
+Status check_report_apart(const fs::path& file, const transform::TransformJob& job,
+                          const store::ObjectStore& input, const store::ObjectStore& output) {
+  const std::string name = target_of(file).string();
+  const auto is_it = [&](const std::string& key) {
+    return output.describe(key) == name || output.describe(transform::errors_key(key)) == name;
+  };
+  bool written = job.output_form.merges() && is_it(job.output_form.merge_key);
+  for (const transform::PlannedObject& object : job.objects) {
+    if (input.describe(object.input.key) == name) {
+      return fail(cannot_write(file, "it is an input of the job"));
+    }
+    written = written || is_it(object.output_key);
+  }
+  return written ? fail(cannot_write(file, "the job writes an output there")) : Status();
+}
+
 Status write_job_report(const fs::path& file, const TransformOutcome& outcome) {
-  const fs::path name = unfinished(file);
-  std::ofstream out(name, std::ios::binary | std::ios::trunc);
+  const bool stream = is_stream(file);
+  const fs::path target = stream ? file : target_of(file);
+  const fs::path name = stream ? file : unfinished(target);
+  std::ofstream out(name, std::ios::binary | (stream ? std::ios::app : std::ios::trunc));
   std::string head = text_of(head_of(outcome));
   head.pop_back();  // the brace, behind the objects
   out << head << ",\"objects\":[";
@@ -154,10 +191,10 @@ Status write_job_report(const fs::path& file, const TransformOutcome& outcome) {
   out << "\n]}\n";
   out.close();
   std::error_code error;
-  if (out) fs::rename(name, file, error);
+  if (out && !stream) fs::rename(name, target, error);
   if (out && !error) return {};
   const std::string why = error ? error.message() : std::generic_category().message(errno);
-  fs::remove(name, error);
+  if (!stream) fs::remove(name, error);
   return fail(cannot_write(file, why));
 }
 

@@ -163,7 +163,13 @@ JobEnd run_job(const StoredJob& job, const JobContext& context) {
   request->object_done = [&](const transform::ObjectReport& object) { log_object(object, log); };
   if (context.cancel.cancelled()) return end_abandoned(std::move(*request), log);
   const Result<TransformOutcome> outcome = run_transform(*request);
-  JobEnd end = outcome ? end_of(job, *outcome, log) : end_of(outcome.error(), context.cancel, log);
+  const Error* failure = outcome ? nullptr : &outcome.error();
+  if (outcome && outcome->capture_problem &&
+      outcome->report.status == transform::JobReport::Status::kCompleted) {
+    failure = &*outcome->capture_problem;
+  }
+  JobEnd end =
+      failure == nullptr ? end_of(job, *outcome, log) : end_of(*failure, context.cancel, log);
   end.progress = latest;
   settle(outcome ? &outcome->report : nullptr, &end);
   return end;

@@ -49,6 +49,12 @@ std::string settings_digest(const JobSettings& settings, const record::DataForma
   return digest.hex();
 }
 
+std::string places(const InputLocation& input, const OutputLocation& output) {
+  Xxh3 places;
+  places.field(input.root.bucket).field(input.root.path).field(input.prefix);
+  return places.field(output.root.bucket).field(output.root.path).field(output.prefix).hex();
+}
+
 // The same command gives the same name, so that running it again goes on where it was.
 std::string derived_job_name(const JobSettings& settings, const std::string& model_name,
                              const InputLocation& input, const OutputLocation& output,
@@ -312,7 +318,11 @@ Result<Prepared> prepare(const TransformRequest& request, bool dry) {
 
   prepared.job = make_job(settings, format, traits, std::move(source.plan));
   prepared.job.name = name;
+  prepared.job.places = places(source.location, prepared.output);
   prepared.job.output_form = output_form(settings, prepared.output);
+  if (!report.empty() && !dry) {
+    MR_TRY(check_report_apart(report, prepared.job, *source.store, *prepared.output_store));
+  }
   const auto& model = prepared.loaded.model;
   prepared.job.model_digest =
       model != nullptr ? model->info().digest : steps_digest(prepared.loaded);
@@ -363,8 +373,12 @@ Result<TransformOutcome> run_transform(const TransformRequest& request) {
             transform::run_transform_job(job, *prepared.source.store, *prepared.output_store,
                                          *prepared.loaded.handler, std::move(prepared.work),
                                          request.progress, request.cancel));
-  MR_TRY(write_data_capture(prepared.settings, request.cancel, prepared.source.location,
-                            prepared.output, job, outcome.report));
+  if (Status captured =
+          write_data_capture(prepared.settings, request.cancel, prepared.source.location,
+                             prepared.output, job, outcome.report);
+      !captured) {
+    outcome.capture_problem = std::move(captured).error();
+  }
   outcome.first_inference = handler.first_inference();
   outcome.notices = handler.notices();
   if (Status written = write_report(prepared.settings, outcome); !written) {

@@ -52,6 +52,8 @@ struct TransformOutcome {
   std::optional<std::chrono::steady_clock::time_point> first_inference;
   // What went otherwise than asked, but for what the report says.
   std::vector<std::string> notices;
+  // Why the lists of data capture could not be written although the job ran.
+  std::optional<Error> capture_problem;
   // Not empty: why --report could not be written although the job ran.
   std::string report_problem;
   std::string work_area;  // still there unless the job is Completed

@@ -12,6 +12,7 @@
 #include "base/xxh3.h"
 #include "transform/concurrently.h"
 #include "transform/refusals.h"
+#include "transform/work_area.h"
 
 namespace millrace::transform {
 namespace {
@@ -44,7 +45,7 @@ std::vector<Output> outputs_of(TransformJob* job) {
 // Outputs that this very job committed, or may have, in an earlier run under these settings.
 bool is_ours(const JournalState& earlier, const TransformJob& job, const std::string& key) {
   const auto found = earlier.committing.find(key);
-  return found != earlier.committing.end() && found->second == job.settings_digest;
+  return found != earlier.committing.end() && found->second == run_digest(job);
 }
 
 std::string common_prefix(const std::set<std::string>& keys) {
@@ -83,8 +84,7 @@ Result<std::set<std::string>> list(const std::set<std::string>& keys, store::Obj
 
 // An errors file beside a new output would be taken for its own.
 bool errors_files_matter(const TransformJob& job) {
-  return job.record_errors.keep_going() || job.if_exists == IfExists::kSkip ||
-         job.if_exists == IfExists::kUpdate;
+  return job.record_errors.keep_going() || job.if_exists != IfExists::kFail;
 }
 
 Result<std::set<std::string>> existing(const TransformJob& job, const std::vector<Output>& outputs,
@@ -97,6 +97,9 @@ Result<std::set<std::string>> existing(const TransformJob& job, const std::vecto
   }
   if (keys.empty()) return keys;
   auto found = keys.size() <= limits::kStatOutputsMax ? look_up(keys, output) : list(keys, output);
+  // Some may write outputs and not look at them; to replace them that is enough.
+  const bool must_know = job.record_errors.keep_going() || job.if_exists != IfExists::kOverwrite;
+  if (!found && !must_know) return std::set<std::string>();
   if (!found) return fail(std::move(found).error().within("look for existing outputs"));
   return found;
 }

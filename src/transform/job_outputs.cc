@@ -66,7 +66,7 @@ bool JobOutputs::is_ours(const std::string& key) const {
 
 Status JobOutputs::begin_commit(const std::string& key) const {
   if (cancel_.cancelled()) return fail(cancelled("stopped"));
-  MR_TRY(area_.journal().output_committing(key, job_.settings_digest));
+  MR_TRY(area_.journal().output_committing(key, run_digest(job_)));
   // Should the power fail right after, the next run must know whose this output is.
   return job_.may_replace() ? Status() : area_.journal().sync();
 }
@@ -94,7 +94,7 @@ void JobOutputs::remember(CommittedOutput done, const store::ObjectWriter& write
     if (!found) return;
     output = std::move(*found);
   }
-  done.settings_digest = job_.settings_digest;
+  done.run_digest = run_digest(job_);
   done.output_size = output->size;
   done.output_etag = output->etag;
   (void)area_.journal().output_committed(done);

@@ -26,7 +26,7 @@ std::vector<std::string> committed_fields(const CommittedOutput& output) {
   return {kCommitted,
           output.output_key,
           output.input_etag,
-          output.settings_digest,
+          output.run_digest,
           std::to_string(output.output_size),
           output.output_etag,
           std::to_string(output.records),
@@ -40,7 +40,7 @@ CommittedOutput parse_committed(const std::vector<std::string>& fields) {
   CommittedOutput output;
   output.output_key = fields[1];
   output.input_etag = fields[2];
-  output.settings_digest = fields[3];
+  output.run_digest = fields[3];
   output.output_size = to_number(fields[4]);
   output.output_etag = fields[5];
   output.records = to_number(fields[6]);
@@ -148,8 +148,8 @@ Status Journal::sync() {
   return {};
 }
 
-Status Journal::output_committing(std::string_view output_key, std::string_view settings_digest) {
-  return append({kCommitting, std::string(output_key), std::string(settings_digest)});
+Status Journal::output_committing(std::string_view output_key, std::string_view run_digest) {
+  return append({kCommitting, std::string(output_key), std::string(run_digest)});
 }
 
 Status Journal::output_committed(const CommittedOutput& output) {

@@ -25,7 +25,7 @@ namespace millrace::transform {
 struct CommittedOutput {
   std::string output_key;
   std::string input_etag;
-  std::string settings_digest;
+  std::string run_digest;
   uint64_t output_size = 0;
   std::string output_etag;
   uint64_t records = 0;
@@ -60,7 +60,7 @@ class Journal : public store::UploadJournal {
   // holds. The storage outlives it.
   static Result<std::unique_ptr<Journal>> create(WorkStorage& storage, const JournalState& earlier);
   // Before an output is committed: from here on it may be there, and is this job's own.
-  Status output_committing(std::string_view output_key, std::string_view settings_digest);
+  Status output_committing(std::string_view output_key, std::string_view run_digest);
   Status output_committed(const CommittedOutput& output);
   Status sync();
 

@@ -107,6 +107,9 @@ struct TransformJob {
   // model identity): names staged parts, and tells a changed job from the same one.
   std::string settings_digest;
   std::string model_digest;
+  // Where inputs and outputs lie. A job of the same name between other places is another job: what
+  // that one wrote is not its own.
+  std::string places;
 
   bool may_replace() const {
     return if_exists == IfExists::kOverwrite || if_exists == IfExists::kUpdate;

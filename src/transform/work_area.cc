@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/xxh3.h"
 #include "transform/file_io.h"
 
 namespace millrace::transform {
@@ -25,7 +26,7 @@ std::string second_line_of(const std::string& plan, const std::string& first_lin
 JournalState kept_under(const JournalState& earlier, const std::string& digest) {
   JournalState kept;
   for (const auto& [key, output] : earlier.committed) {
-    if (output.settings_digest == digest) kept.committed.emplace(key, output);
+    if (output.run_digest == digest) kept.committed.emplace(key, output);
   }
   for (const auto& [key, under] : earlier.committing) {
     if (under == digest) kept.committing.emplace(key, under);
@@ -35,6 +36,11 @@ JournalState kept_under(const JournalState& earlier, const std::string& digest) 
 }
 
 }  // namespace
+
+std::string run_digest(const TransformJob& job) {
+  if (job.places.empty()) return job.settings_digest;
+  return Xxh3().field(job.settings_digest).field(job.places).hex();
+}
 
 Result<std::unique_ptr<WorkArea>> WorkArea::open(std::unique_ptr<WorkStorage> storage) {
   MR_TRY(storage->lock());
@@ -62,7 +68,8 @@ Status WorkArea::clean_up(store::ObjectStore& output) {
 
 Status WorkArea::begin(const TransformJob& job, const store::ObjectStore& input,
                        const store::ObjectStore& output) {
-  const std::string first_line = format_line({"job", job.name, job.settings_digest});
+  const std::string digest = run_digest(job);
+  const std::string first_line = format_line({"job", job.name, digest});
   MR_ASSIGN(const auto head, storage_->read("plan", kPlanHeadBytes));
   const std::string second_line = second_line_of(head.value_or(""), first_line);
   MR_TRY(storage_->open_parts(/*drop=*/second_line.empty()));
@@ -79,7 +86,7 @@ Status WorkArea::begin(const TransformJob& job, const store::ObjectStore& input,
   }
   MR_TRY(storage_->replace("plan", plan));
 
-  earlier_ = kept_under(earlier_, job.settings_digest);
+  earlier_ = kept_under(earlier_, digest);
   MR_ASSIGN(journal_, Journal::create(*storage_, earlier_));
   return {};
 }

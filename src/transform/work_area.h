@@ -23,6 +23,9 @@
 
 namespace millrace::transform {
 
+// What must be equal for a job to go on with what an earlier run of its name did.
+std::string run_digest(const TransformJob& job);
+
 class WorkArea {
  public:
   // Makes it if it is missing and locks it. Held by another process: already_exists, which names

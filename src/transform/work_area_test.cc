@@ -87,7 +87,7 @@ TEST_F(WorkAreaTest, WhatWasCommittedIsKnownOnlyUnderTheSameSettings) {
     CommittedOutput output;
     output.output_key = "o k";
     output.input_etag = "e";
-    output.settings_digest = "d1";
+    output.run_digest = "d1";
     output.output_size = 7;
     output.records = 3;
     output.counts.rows = 4;
@@ -107,6 +107,21 @@ TEST_F(WorkAreaTest, WhatWasCommittedIsKnownOnlyUnderTheSameSettings) {
   job_.settings_digest = "d2";
   const auto area = open_and_begin();
   EXPECT_TRUE(area->earlier().committed.empty());
+  EXPECT_TRUE(area->earlier().committing.empty());
+}
+
+TEST_F(WorkAreaTest, WhatAJobOfTheSameNameWroteBetweenOtherPlacesIsNotOurs) {
+  job_.places = "monday -> out";
+  {
+    const auto area = open_and_begin();
+    EXPECT_TRUE(area->journal().output_committing("k", run_digest(job_)));
+  }
+  {
+    const auto area = open_and_begin();
+    EXPECT_EQ(area->earlier().committing.count("k"), 1U);
+  }
+  job_.places = "tuesday -> out";
+  const auto area = open_and_begin();
   EXPECT_TRUE(area->earlier().committing.empty());
 }
 

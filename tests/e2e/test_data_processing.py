@@ -283,3 +283,38 @@ def test_data_capture_lists_inputs_and_outputs_by_the_hour(cli, tiny_model, tmp_
     lists = {name.split("/")[0]: json.loads(content) for name, content in files.items()}
     assert lists["input"] == [{"prefix": f"{tmp_path}/in/"}, "a.csv", "more/b.csv"]
     assert lists["output"] == [{"prefix": f"{tmp_path}/out/"}, "a.csv.out", "more/b.csv.out"]
+
+
+def test_data_capture_lists_the_one_output_of_a_merge(cli, tiny_model, tmp_path):
+    for name in "ab":
+        write(tmp_path / "in" / f"{name}.csv", "good\n")
+    cli.transform(tiny_model, tmp_path / "in", tmp_path / "out", "--merge", "all.csv",
+                  "--data-capture-destination", tmp_path / "captured")
+    lists = {name.split("/")[0]: json.loads(content)
+             for name, content in files_in(tmp_path / "captured").items()}
+    assert lists["input"][1:] == ["a.csv", "b.csv"] and lists["output"][1:] == ["all.csv"]
+
+
+def test_a_capture_that_cannot_be_written_is_told_and_the_outputs_are_there(cli, tiny_model,
+                                                                             tmp_path):
+    source = write(tmp_path / "in.csv", "good\n")
+    write(tmp_path / "file", "")
+    run = cli.transform(tiny_model, source, tmp_path / "out.csv", "--data-capture-destination",
+                        tmp_path / "file" / "x", "--report", tmp_path / "report.json",
+                        exit_status=1)
+    assert "data capture" in run.stderr and run.summary["status"] == "Completed"
+    assert (tmp_path / "out.csv").exists() and (tmp_path / "report.json").exists()
+
+
+@pytest.mark.parametrize("flags,ends", [
+    (["--generate-inference-id"], 4), (["--merge", "all.csv", "--merge-source-column", "from"], 3),
+    (["--output-filter", "$[0]"], 1)])
+def test_a_record_of_several_texts_has_whole_rows(cli, tiny_model, tmp_path, flags, ends):
+    write(tmp_path / "in" / "a.jsonl", json_lines([{"inputs": ["good", "bad", "a"]}, "nice"]))
+    cli.transform(tiny_model, tmp_path / "in", tmp_path / "out", "--accept", "text/csv", *flags)
+    (content,) = files_in(tmp_path / "out").values()
+    rows = [line.split(",") for line in content.decode().splitlines()]
+    assert [len(row) for row in rows] == [ends] * 4
+    assert {row[0] for row in rows} <= {"NEGATIVE", "POSITIVE"}
+    if "--merge" in flags:
+        assert [row[2] for row in rows] == ["a.jsonl"] * 4

@@ -71,6 +71,35 @@ def test_a_report_that_cannot_be_written_starts_nothing(cli, tiny_model, tmp_pat
     assert "--report" in run.stderr and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("where", ["in/a.jsonl", "out/a.jsonl.out", "out/a.jsonl.out.errors.jsonl",
+                                   "out/all.jsonl", "link"])
+def test_a_report_never_replaces_inputs_or_outputs(cli, tiny_model, tmp_path, where):
+    source = write(tmp_path / "in/a.jsonl", GOOD)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to(source)
+    merge = ["--merge", "all.jsonl"] if "all" in where else []
+    run = cli.transform(tiny_model, tmp_path / "in", tmp_path / "out", *merge, "--report",
+                        tmp_path / where, exit_status=2)
+    assert "--report" in run.stderr and source.read_text() == GOOD
+    assert files_in(tmp_path / "out") == {}
+
+
+def test_a_report_is_written_into_pipes_and_through_links(cli, tiny_model, tmp_path):
+    source = write(tmp_path / "a.jsonl", GOOD)
+    run = cli.transform(tiny_model, source, tmp_path / "out", "--report", "/dev/stdout")
+    report, summary = run.stdout.rsplit("\n", 2)[:2]
+    assert json.loads(report)["objects"][0]["records"] == 30
+    assert json.loads(summary)["status"] == "Completed"
+    (tmp_path / "null").symlink_to("/dev/null")
+    write(tmp_path / "kept", "old")
+    (tmp_path / "link").symlink_to("kept")
+    for name in ("null", "link"):
+        cli.transform(tiny_model, source, tmp_path / "out",
+                      "--if-exists", "overwrite", "--report", tmp_path / name)
+        assert (tmp_path / name).is_symlink()
+    assert json.loads((tmp_path / "kept").read_text())["records"] == 30
+
+
 def everything(folder):
     return {str(p): p.stat().st_mtime_ns for p in folder.rglob("*")}
 

@@ -157,3 +157,19 @@ def test_marker_files_are_named_before_work_starts(cli, place, tiny_model):
     assert run.summary["objects"] == 1
     assert all(f"{marker}: its name begins" in run.stderr
                for marker in ("_SUCCESS", "_delta_log/0.json", ".part.crc"))
+
+
+def test_a_job_of_the_same_name_over_other_inputs_does_not_replace_outputs(cli, tiny_model,
+                                                                            tmp_path):
+    for day in ("monday", "tuesday"):
+        write(tmp_path / day / "a.jsonl", json_lines([{"inputs": f"good {day}"}]))
+        write(tmp_path / day / "b.jsonl", "{bad\n")
+    cli.transform(tiny_model, tmp_path / "monday", tmp_path / "out", "--job-name", "nightly",
+                  exit_status=1)
+    before = files_in(tmp_path / "out")
+    run = cli.transform(tiny_model, tmp_path / "tuesday", tmp_path / "out", "--job-name", "nightly",
+                        exit_status=2)
+    assert "exists already" in run.stderr and files_in(tmp_path / "out") == before
+    write(tmp_path / "monday" / "b.jsonl", json_lines([{"inputs": "good"}]))
+    cli.transform(tiny_model, tmp_path / "monday", tmp_path / "out", "--job-name", "nightly")
+    assert sorted(files_in(tmp_path / "out")) == ["a.jsonl.out", "b.jsonl.out"]
