@@ -274,4 +274,27 @@ Result<NativeOptions> parse_native_options(const Settings& settings,
   return options;
 }
 
+// The labels that the settings name are taken for the model's.
+Status check_native_options(const Settings& settings) {
+  std::vector<std::string> labels;
+  std::vector<std::string> renamed;
+  const auto renames = Json::parse(value_of(settings, "LABELS"), nullptr, false);
+  if (renames.is_object()) {
+    for (const auto& [from, to] : renames.items()) {
+      labels.push_back(from);
+      renamed.push_back(to.is_string() ? to.get<std::string>() : "");
+    }
+  }
+  const auto thresholds = Json::parse(value_of(settings, "THRESHOLDS"), nullptr, false);
+  if (thresholds.is_object()) {
+    for (const auto& [label, threshold] : thresholds.items()) {
+      if (std::find(renamed.begin(), renamed.end(), label) == renamed.end()) {
+        labels.push_back(label);
+      }
+    }
+  }
+  const Result<NativeOptions> options = parse_native_options(settings, labels);
+  return options ? Status() : fail(options.error());
+}
+
 }  // namespace millrace::handler

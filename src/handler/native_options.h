@@ -62,4 +62,7 @@ const std::vector<NativeOptionHelp>& native_option_help();
 Result<NativeOptions> parse_native_options(const std::map<std::string, std::string>& settings,
                                            const std::vector<std::string>& model_labels);
 
+// As much of that as can be said while the model, and so its labels, is not known.
+Status check_native_options(const std::map<std::string, std::string>& settings);
+
 }  // namespace millrace::handler

@@ -49,19 +49,33 @@ Result<record::JsonPath> read_path(const Side& side, const JobSettings& settings
   return path;
 }
 
+// Results without a type are taken for what the records are.
+const std::string& type_of_results(const record::DataFormat& format) {
+  return format.accept.empty() ? format.content_type : format.accept;
+}
+
 }  // namespace
 
 Status take_filters(const JobSettings& settings, record::DataFormat* format) {
   const Side input = {"InputFilter", settings.input_filter, format->content_type,
                       "the content type"};
   MR_ASSIGN(format->input_filter, read_path(input, settings, *format));
-  // Results without a type are taken for what the records are.
-  const std::string& type = format->accept.empty() ? format->content_type : format->accept;
+  const std::string& type = type_of_results(*format);
   const Side output = {"OutputFilter", settings.output_filter, type, "the accept"};
   MR_ASSIGN(format->output_filter, read_path(output, settings, *format));
   if (settings.generate_inference_id)
     MR_TRY(check_type({"GenerateInferenceId", "", type, "the accept"}, *format));
   return {};
+}
+
+Status check_request_format(const JobSettings& settings) {
+  MR_ASSIGN(const record::DataFormat format, infer_format(settings, {}));
+  if (settings.json_path == record::JsonPathMode::kSageMaker) {
+    MR_TRY(record::check_sagemaker_path("InputFilter", settings.input_filter, format.content_type));
+    MR_TRY(record::check_sagemaker_path("OutputFilter", settings.output_filter,
+                                        type_of_results(format)));
+  }
+  return check_format(format);
 }
 
 }  // namespace millrace::jobs

@@ -8,9 +8,11 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "handler/native_options.h"
 #include "jobs/check_input.h"
 #include "jobs/job_log.h"
 #include "jobs/job_request.h"
+#include "jobs/job_settings.h"
 #include "jobs/local_job_service.h"
 
 namespace millrace::jobs {
@@ -202,7 +204,10 @@ Result<JobView> LocalJobService::create_transform_job(std::string_view request) 
 Status LocalJobService::check_job(const TransformJobRecord& job, const ModelRecord& model) const {
   MR_ASSIGN(const SettingLayers layers, job_layers(job.request, model, options_));
   MR_ASSIGN(const Settings merged, merge_settings(layers));
-  MR_ASSIGN(const JobSettings settings, check_settings(merged, 1));
+  MR_ASSIGN(JobSettings settings, check_settings(merged, 1));
+  settings.as_api = true;
+  MR_TRY(handler::check_native_options(settings.native));
+  MR_TRY(check_request_format(settings));
   return check_input(settings, model.execution_role_arn, options_.region, draining_);
 }
 

@@ -113,4 +113,9 @@ Status check_format(const record::DataFormat& format);
 // The same of what becomes of outputs: merged results must be lines or rows, for example.
 Status check_output_form(const JobSettings& settings, const record::DataFormat& format);
 
+// What of a request in the API's terms can be said before its objects are looked at: characters of
+// JSONPaths, types that do not go together. Paths that SageMaker's agent refuses are left to the
+// run.
+Status check_request_format(const JobSettings& settings);
+
 }  // namespace millrace::jobs

@@ -149,6 +149,43 @@ def test_errors_in_sagemakers_words(sagemaker, s3_server, bucket):
     assert code == "ValidationException" and "MILLRACE_NO_SUCH" in message
 
 
+@pytest.mark.parametrize("change,words", [
+    (lambda r: r["DataProcessing"].update(OutputFilter="$['account_id','SageMakerOutput']"),
+     "Invalid OutputFilter: \"$['account_id','SageMakerOutput']\". Unexpected \"_\" in JsonPath. "
+     "Supported operators for \"application/jsonlines\" are "
+     "['$', '[', ']', '*', '.', ' ', ',', ':', '-', ''']"),
+    (lambda r: r["DataProcessing"].update(InputFilter="$.a@b"), 'Unexpected "@" in JsonPath'),
+    (lambda r: r["TransformOutput"].update(Accept="text/csv"), "text/csv"),
+    (lambda r: r["TransformOutput"].update(AssembleWith="None"), "both Line or both None"),
+    (lambda r: r["Environment"].update(MILLRACE_EMPTY="never"), "allowed: classify, blank"),
+    (lambda r: r["Environment"].update(MILLRACE_CLEAN="soap"), "'soap' is no cleaning step"),
+    (lambda r: r["Environment"].update(MILLRACE_THRESHOLDS='{"NEGATIVE":2}'), "from 0 to 1"),
+    (lambda r: r["Environment"].update(MILLRACE_CSV_HEADER="true"), "which has no header"),
+])
+def test_what_cannot_work_is_refused_when_the_job_is_created(sagemaker, s3_server, bucket, change,
+                                                             words):
+    put_reviews(s3_server, bucket)
+    s.create_model(sagemaker)
+    request = s.job_request("j", bucket, DataProcessing={"JoinSource": "Input"},
+                            Environment={"MILLRACE_LABELS": '{"NEGATIVE":"bad"}'})
+    request["TransformInput"] |= {"ContentType": "application/jsonlines", "SplitType": "Line"}
+    request["TransformOutput"] |= {"Accept": "application/jsonlines", "AssembleWith": "Line"}
+    change(request)
+    code, message = error_of(sagemaker.create_transform_job, **request)
+    assert code == "ValidationException" and words in message
+
+
+def test_the_same_request_without_the_fault_is_accepted(sagemaker, s3_server, bucket):
+    put_reviews(s3_server, bucket)
+    s.create_model(sagemaker)
+    request = s.job_request("j", bucket, DataProcessing={"JoinSource": "Input"}, Environment={
+        "MILLRACE_LABELS": '{"NEGATIVE":"bad"}', "MILLRACE_THRESHOLDS": '{"bad":0.3}'})
+    request["TransformInput"] |= {"ContentType": "application/jsonlines", "SplitType": "Line"}
+    request["TransformOutput"] |= {"Accept": "application/jsonlines", "AssembleWith": "Line"}
+    sagemaker.create_transform_job(**request)
+    assert s.wait(sagemaker, "j")["TransformJobStatus"] == "Completed"
+
+
 def test_lists_have_pages_filters_and_orders(sagemaker, s3_server, bucket):
     put_reviews(s3_server, bucket)
     s.create_model(sagemaker)
