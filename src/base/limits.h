@@ -135,6 +135,11 @@ constexpr size_t kTokenizerFileBytesMax = 64 * kMiB;
 // data.pkl of a PyTorch checkpoint. BERT-large has 100 KB; read, one takes up to 200 times its
 // size.
 constexpr size_t kTorchPickleBytesMax = 1 * kMiB;
+// What each tensor in it repeats: the name of its storage (PyTorch counts them: "0", "1", ...), its
+// shape and strides (no layer has more than five), and the arguments that PyTorch rebuilds it from.
+constexpr size_t kTorchStorageNameBytesMax = 255;
+constexpr size_t kTorchDimensionsMax = 8;
+constexpr size_t kTorchArgumentsMax = 16;
 // Nesting of a model folder's JSON: the deepest known has 6 levels.
 constexpr int kModelJsonDepthMax = 64;
 // Sizes that config.json may state. Twice the largest BERT made (BERT-xlarge: 2,560 wide, 48

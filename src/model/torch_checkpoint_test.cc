@@ -141,6 +141,27 @@ TEST(TorchCheckpoint, RefusesDamageByName) {
   expect_refused(zip_of({{"m/data.pkl", "N."}, {"m/byteorder", "big"}}), "not little-endian");
 }
 
+// What each tensor repeats of the pickle is small, so that a small pickle cannot take all memory.
+TEST(TorchCheckpoint, OversizedNamesShapesAndCallsAreRefused) {
+  const auto error_of = [](const std::string& pickle) {
+    const auto tensors = read_tensor_pickle(pickle);
+    return tensors ? "" : tensors.error().message;
+  };
+  const auto tensor = [](const std::string& key, const std::string& shape) {
+    return dictionary(pickled("w", "FloatStorage", key, 8, 0, shape, shape));
+  };
+  const auto nones = [](size_t count) { return "(" + std::string(count, 'N') + "t"; };
+  std::string eight = "(", nine = "(";
+  for (int i = 0; i < 8; ++i) eight += "K\1"s;
+  nine += eight.substr(1) + "K\1"s;
+  EXPECT_EQ(error_of(tensor(std::string(255, '0'), eight + "t")), "");
+  EXPECT_NE(error_of(tensor(std::string(256, '0'), eight + "t")).find("oversized name"),
+            std::string::npos);
+  EXPECT_NE(error_of(tensor("0", nine + "t")).find("without a shape"), std::string::npos);
+  EXPECT_NE(error_of("ccollections\nOrderedDict\n" + nones(17) + "R.").find("too many arguments"),
+            std::string::npos);
+}
+
 TEST(TorchCheckpoint, DeepNestingCostsNoStack) {
   std::string deep = ")";
   for (int i = 0; i < 1000000; ++i) deep += "\x85";

@@ -1,6 +1,7 @@
 // A stack machine over values that lie in one arena and refer to each other by index: deep nesting
-// and cycles then cost neither stack nor leaks. Every opcode makes at most one value, so memory is
-// bounded by the pickle's size.
+// and cycles then cost neither stack nor leaks. Every opcode makes at most one value, and what a
+// value repeats of others (a storage's name, a shape) is small, so memory is bounded by the
+// pickle's size.
 #include "model/torch_pickle.h"
 
 #include <fmt/format.h>
@@ -8,6 +9,8 @@
 #include <array>
 #include <optional>
 #include <utility>
+
+#include "base/limits.h"
 
 namespace millrace::model {
 namespace {
@@ -197,6 +200,9 @@ class Machine {
         key.kind != Kind::kText || count.kind != Kind::kNumber || count.number < 0) {
       return damaged("a storage that is none");
     }
+    if (key.text.size() > limits::kTorchStorageNameBytesMax) {
+      return damaged("a storage with an oversized name");
+    }
     Value storage{.kind = Kind::kStorage};
     storage.tensor.storage = key.text;
     storage.tensor.dtype = dtype;
@@ -206,6 +212,7 @@ class Machine {
 
   std::optional<std::vector<uint64_t>> sizes(Index index) const {
     if (at(index).kind != Kind::kList) return std::nullopt;
+    if (at(index).items.size() > limits::kTorchDimensionsMax) return std::nullopt;
     std::vector<uint64_t> out;
     for (const Index item : at(index).items) {
       if (at(item).kind != Kind::kNumber || at(item).number < 0) return std::nullopt;
@@ -238,6 +245,9 @@ class Machine {
     const Value& function = at(taken[0]);
     if (function.kind != Kind::kGlobal || at(taken[1]).kind != Kind::kList) {
       return damaged("a call of something that is no function");
+    }
+    if (at(taken[1]).items.size() > limits::kTorchArgumentsMax) {
+      return damaged("a call with too many arguments");
     }
     const std::vector<Index> arguments = at(taken[1]).items;
     if (function.text == kOrderedDict) return push({.kind = Kind::kDict});
