@@ -17,6 +17,9 @@ def cause(error, code_folder):
     told = f"{where}{type(error).__name__}: {error}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         told += f" ({how_to_install(error.name.split('.')[0])})"
+    if isinstance(error, OSError) and str(error.filename).startswith("/opt/ml/"):
+        told += (" (AWS's images have the model in /opt/ml/model; here it lies where model_fn's "
+                 "model_dir says)")
     return told
 
 

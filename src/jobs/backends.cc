@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <system_error>
+
 #include "base/uri.h"
 #include "handler/http_handler.h"
 #include "handler/model_process.h"
@@ -73,6 +76,15 @@ Status check_task(const Variables& stated) {
       task->second)));
 }
 
+// What says nothing of itself is no model.
+Status check_layout(const ModelArtifact& artifact) {
+  std::error_code ignored;
+  if (std::filesystem::exists(artifact.folder / "config.json", ignored)) return {};
+  return fail(invalid_argument(
+      fmt::format("model {}: config.json is missing, and there is no code/inference.py either",
+                  artifact.name)));
+}
+
 }  // namespace
 
 bool is_model_url(const std::string& model) {
@@ -99,6 +111,7 @@ Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSetti
     if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
     return loaded;
   }
+  MR_TRY(check_layout(artifact));
   MR_TRY(check_task(host.stated_environment));
   return load_native_handler(artifact, settings, host.models);
 }

@@ -1,10 +1,14 @@
 """Models with Python code for tests: folders and archives, the program's own cache of environments,
-and what a job must not leave behind."""
+AWS's toolkit to compare with, and what a job must not leave behind."""
+import json
 import os
 import pathlib
+import subprocess
 import tarfile
 import textwrap
 import time
+
+from cli import Cli, write
 
 # Environments are made from PyPI once and kept where the tests' other tools are.
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")
@@ -45,6 +49,47 @@ def archive(folder, path):
         for file in sorted(folder.rglob("*")):
             out.add(file, file.relative_to(folder), recursive=False)
     return path
+
+
+def interpreter(millrace, folder, *flags):
+    """The one that the program runs such models with: it has AWS's toolkit."""
+    model = make_model(folder / "model", """
+        import sys
+
+        def model_fn(model_dir):
+            return None
+
+        def transform_fn(model, data, content_type, accept):
+            return sys.executable
+    """)
+    write(folder / "in.txt", "x\n")
+    Cli(millrace, folder / "home").transform(
+        model, folder / "in.txt", folder / "out.txt", *LINES, *flags,
+        env={"XDG_CACHE_HOME": str(CACHE)}, timeout=600)
+    return (folder / "out.txt").read_text()
+
+
+class Reference:
+    """AWS's toolkit by itself, over a model in a folder named `model`."""
+
+    def __init__(self, python, model, environment=None):
+        self.process = subprocess.Popen(
+            [python, pathlib.Path(__file__).with_name("python_reference.py"), model],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env=os.environ | (environment or {}))
+
+    def read(self):
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, headers, body):
+        self.process.stdin.write(json.dumps({"headers": headers,
+                                             "body": body.decode("latin-1")}) + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(20)
 
 
 def processes(marker):

@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import textwrap
 import time
 import zipfile
 
@@ -145,6 +146,10 @@ BROKEN = {
              ["Cannot use transform_fn implementation in conjunction with"]),
     "import": ("import packages_that_are_not_there\n",
                ["line 1: ModuleNotFoundError", "code/requirements.txt", "--image", "--python"]),
+    "older_images": ("from sagemaker_containers.beta.framework import env\nenv.TrainingEnv()\n",
+                     ["line 2: AttributeError", "env.TrainingEnv is there in AWS's images only"]),
+    "place_in_images": ("open('/opt/ml/model/no-such.json')\n",
+                        ["line 1: FileNotFoundError", "where model_fn's model_dir says"]),
     "model_fn": ("def model_fn(model_dir):\n    raise OSError('no weights')\n",
                  ["line 2: OSError: no weights", "Traceback (most recent call last)"]),
     "exit": ("raise SystemExit(3)\n", ["it called exit(3) while it was loaded"]),
@@ -198,6 +203,51 @@ def test_an_exception_fails_the_object_with_its_traceback(run, tmp_path, place):
     assert "a.txt: records 1 to 3" in done.stderr
     assert "Bad HTTP status received from algorithm: 500: 'that'" in done.stderr
     assert f"in {place}_fn" in done.stderr and "(after 4 attempts)" in done.stderr
+
+
+def test_an_exception_in_transform_fn_fails_the_object_with_its_traceback(run, tmp_path):
+    model = make_model(tmp_path / "model", """
+        def model_fn(model_dir):
+            return {}
+
+        def transform_fn(model, data, content_type, accept):
+            return model["that"]
+    """)
+    done = run(model, "--invocations-max-retries", "0", exit_status=1)
+    assert "a.txt: records 1 to 3" in done.stderr
+    assert "500: 'that'" in done.stderr and "in transform_fn" in done.stderr
+
+
+WRONG_SIGNATURES = {
+    "input_fn": "def input_fn(data):",
+    "predict_fn": "def predict_fn(data, model, more, context):",
+    "output_fn": "def output_fn():",
+}
+
+
+@pytest.mark.parametrize("function", WRONG_SIGNATURES)
+def test_a_signature_that_does_not_fit_fails_the_object_by_name(run, tmp_path, function):
+    code = failing()
+    right = next(line.strip() for line in code.splitlines() if f"def {function}" in line)
+    model = make_model(tmp_path / "model", code.replace(right, WRONG_SIGNATURES[function]))
+    done = run(model, "--invocations-max-retries", "0", exit_status=1)
+    assert "a.txt: records 1 to 3" in done.stderr
+    assert f"TypeError: {function} takes" in done.stderr
+
+
+def test_a_model_fn_that_takes_nothing_starts_nothing(run, tmp_path):
+    model = make_model(tmp_path / "model", "def model_fn():\n    pass\n")
+    done = run(model, exit_status=2)
+    assert "TypeError: model_fn takes 0 arguments but 1 were given" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_model_says_what_one_has(run, tmp_path):
+    (tmp_path / "model" / "code").mkdir(parents=True)
+    (tmp_path / "model" / "code" / "inferense.py").write_text("")
+    done = run(tmp_path / "model", exit_status=2)
+    assert "code/inference.py" in done.stderr and "config.json" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_reply_of_an_odd_type_fails_the_object(run, tmp_path):
@@ -265,6 +315,16 @@ def test_a_worker_that_allocates_without_end_gets_an_error_of_its_own(run, tmp_p
     assert "MemoryError" in done.stderr
 
 
+def test_a_worker_that_prints_without_measure_is_read_and_answers(run, tmp_path):
+    model = make_model(tmp_path / "model", failing(
+        predict="print('z' * 30_000_000, flush=True)\n"
+                "        for n in range(20_000): sys.stderr.write(f'line {n}\\n')"))
+    done = run(model)
+    assert output(tmp_path) == "one\ntwo\nthree\n"
+    assert done.stderr.count("z") >= 30_000_000 and "model: line 19999\n" in done.stderr
+    assert max(map(len, done.stderr.splitlines())) < 20_000
+
+
 def test_children_of_a_worker_end_with_it(run, tmp_path):
     model = make_model(tmp_path / "model", failing(
         predict=f"subprocess.Popen(['sleep', '321'], start_new_session=True, "
@@ -289,8 +349,8 @@ def test_kill_9_leaves_nothing(cli, tmp_path, source, temp, moment):
     kill_when(cli, tmp_path, source, temp, STUCK[moment].replace("{mark}", mark), started.exists)
 
 
-def kill_when(cli, tmp_path, source, temp, code, reached):
-    model = make_model(tmp_path / "model", code)
+def kill_when(cli, tmp_path, source, temp, code, reached, requirements=None):
+    model = make_model(tmp_path / "model", code, requirements=requirements)
     cli.extra_environment = {"XDG_CACHE_HOME": str(CACHE), "TMPDIR": str(temp)}
     job = cli.start("transform", "--model", model, "--input", source, "--output",
                     tmp_path / "out", *LINES)
@@ -301,6 +361,46 @@ def kill_when(cli, tmp_path, source, temp, code, reached):
     job.communicate()
     wait_until(lambda: processes(tmp_path) == [])
     wait_until(lambda: list(temp.iterdir()) == [])
+
+
+SLOW_PACKAGE = """
+    import pathlib
+    import time
+    import zipfile
+
+    NAME = "millrace_slow_package-1.0"
+
+
+    def build_wheel(folder, *_):
+        pathlib.Path({started!r}).touch()
+        while not pathlib.Path({go!r}).exists():
+            time.sleep(0.05)
+        info = NAME + ".dist-info/"
+        with zipfile.ZipFile(pathlib.Path(folder, NAME + "-py3-none-any.whl"), "w") as wheel:
+            wheel.writestr("millrace_slow_package.py", "NAME = 'built slowly'")
+            wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: millrace-slow-package"
+                                              "\\nVersion: 1.0\\n")
+            wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\n"
+                                           "Tag: py3-none-any\\n")
+            wheel.writestr(info + "RECORD", "")
+        return NAME + "-py3-none-any.whl"
+"""
+
+
+def test_kill_9_while_requirements_are_installed_leaves_nothing_half_made(
+        cli, run, tmp_path, source, temp):
+    started, go = tmp_path / "started", tmp_path / "go"
+    package = tmp_path / "package"
+    write(package / "pyproject.toml", "[build-system]\nrequires = []\nbuild-backend = 'backend'\n"
+                                      "backend-path = ['.']\n")
+    write(package / "backend.py", textwrap.dedent(
+        SLOW_PACKAGE.format(started=str(started), go=str(go))))
+    code = ECHO.replace("return data\n", "return NAME\n")
+    kill_when(cli, tmp_path, source, temp, "from millrace_slow_package import NAME\n"
+              + textwrap.dedent(code), started.exists, requirements=f"--no-index\n{package}\n")
+    go.touch()
+    run(tmp_path / "model")
+    assert output(tmp_path) == "built slowly"
 
 
 def test_requirements_are_installed_once_for_each_content(run, cli, tmp_path, python_wheel):
@@ -339,7 +439,7 @@ def test_an_interpreter_that_is_none_is_named(run, tmp_path):
 
 def test_scripts_for_the_older_images_find_what_they_import(run, tmp_path):
     model = make_model(tmp_path / "model", """
-        from sagemaker_containers.beta.framework import encoders, worker
+        from sagemaker_containers.beta.framework import encoders, env, modules, transformer, worker
 
         def model_fn(model_dir):
             return None

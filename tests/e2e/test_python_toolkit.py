@@ -12,11 +12,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from cli import write
-from python_models import CACHE, ECHO, LINES, make_model
+from python_models import ECHO, Reference, interpreter, make_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-REFERENCE = pathlib.Path(__file__).with_name("python_reference.py")
 HEADER = struct.Struct("<4sIQ")
 
 DOUBLE = """
@@ -121,22 +119,7 @@ CELLS = [(kind, body, accept) for (kind, body), accept in itertools.chain(
 @pytest.fixture(scope="session")
 def python(millrace, tmp_path_factory):
     """The interpreter that the program makes for models that name none."""
-    from cli import Cli
-    folder = tmp_path_factory.mktemp("which")
-    model = make_model(folder / "model", """
-        import sys
-
-        def model_fn(model_dir):
-            return None
-
-        def transform_fn(model, data, content_type, accept):
-            return sys.executable
-    """)
-    write(folder / "in.txt", "x\n")
-    run = Cli(millrace, folder / "home")
-    run.run("transform", "--model", model, "--input", folder / "in.txt", "--output",
-            folder / "out.txt", *LINES, env={"XDG_CACHE_HOME": str(CACHE)})
-    return (folder / "out.txt").read_text()
+    return interpreter(millrace, tmp_path_factory.mktemp("which"))
 
 
 class Worker:
@@ -170,26 +153,6 @@ class Worker:
         self.file.close()
         self.socket.close()
         assert self.process.wait(20) in (0, 1)
-
-
-class Reference:
-    def __init__(self, python, model):
-        self.process = subprocess.Popen([python, REFERENCE, model], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                        text=True)
-
-    def read(self):
-        return json.loads(self.process.stdout.readline())
-
-    def ask(self, headers, body):
-        self.process.stdin.write(json.dumps({"headers": headers,
-                                             "body": body.decode("latin-1")}) + "\n")
-        self.process.stdin.flush()
-        return self.read()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(20)
 
 
 def without_places(reply):
@@ -235,4 +198,54 @@ def test_a_reply_that_is_neither_text_nor_json_is_refused_as_by_awss_server(pyth
     worker = Worker(python, model, tmp_path / "t")
     reply = worker.ask({"Content-Type": "x/y"}, b"1")
     assert reply["status"] == 503 and "of type set" in reply["body"]
+    worker.close()
+
+
+HUGGING_FACE = """
+    import transformers  # what tells that the code is for Hugging Face's images
+
+    class Tensor:
+        def tolist(self):
+            return [[1.5, 2.0]]
+
+    def model_fn(model_dir):
+        return lambda inputs, top_k=1: [{"label": str(x).upper(), "top": top_k} for x in inputs]
+"""
+OWN_PREDICTION = """
+    def predict_fn(data, model):
+        return {"of": data.pop("inputs", data), "vectors": Tensor()}
+"""
+
+
+@pytest.fixture
+def hugging_face(python, tmp_path):
+    """Starts a worker of such code, with a Transformers that does nothing."""
+    def start(code):
+        model = make_model(tmp_path / "ml" / "model", code, files=[("code/transformers.py", "")])
+        return Worker(python, model, tmp_path / "t")
+    return start
+
+
+def test_code_for_hugging_faces_images_gets_and_gives_plain_values(hugging_face):
+    worker = hugging_face(HUGGING_FACE + OWN_PREDICTION)
+    reply = worker.ask({"Content-Type": "application/json"}, '{"inputs": ["é", 1]}'.encode())
+    assert reply == {"status": 200, "type": "application/json",
+                     "body": '{"of":["é",1],"vectors":[[1.5,2.0]]}'.encode().decode("latin-1")}
+    worker.close()
+
+
+def test_a_pipeline_of_hugging_faces_images_is_called_with_its_parameters(hugging_face):
+    worker = hugging_face(HUGGING_FACE)
+    json_type, csv_type = {"Content-Type": "application/json"}, {"Content-Type": "text/csv"}
+    body = b'{"inputs": ["a", "b"], "parameters": {"top_k": 3}}'
+    assert worker.ask(json_type, body)["body"] == (
+        '[{"label":"A","top":3},{"label":"B","top":3}]')
+    assert worker.ask(json_type | {"Accept": "text/csv"}, b'["a"]')["body"] == (
+        "label,top\r\nA,1\r\n")
+    assert worker.ask(csv_type, b'inputs\n"a, b"\nc\n')["body"] == (
+        '[{"label":"A, B","top":1},{"label":"C","top":1}]')
+    headless = worker.ask(csv_type, b"a\nb\n")
+    assert headless["status"] == 500 and "a header with a column inputs" in headless["body"]
+    assert worker.ask({"Content-Type": "image/png"}, b"1")["status"] == 500
+    assert worker.ask(json_type | {"Accept": "image/png"}, b'["a"]')["status"] == 500
     worker.close()
