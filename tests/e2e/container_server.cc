@@ -1,5 +1,7 @@
 // A model server without anything around it, for an image made from scratch: answers the container
-// contract on SAGEMAKER_BIND_TO_PORT, echoes, and says at its start what it finds.
+// contract on SAGEMAKER_BIND_TO_PORT, echoes, and says at its start what it finds. BEHAVIOUR makes
+// it a bad one: `exits` at once, `silent` for ever, `refuses` with 500, `cuts` its replies,
+// `unbounded` replies without a length.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -16,6 +18,24 @@
 extern char** environ;
 
 namespace {
+
+bool behaves(const char* how) {
+  const char* behaviour = std::getenv("BEHAVIOUR");
+  return behaviour != nullptr && std::string(behaviour) == how;
+}
+
+// Status line, headers and body; `invocation`: of the model's answer.
+std::string reply_of(bool invocation, bool known, const std::string& body) {
+  std::string status = known ? "200 OK" : "404 Not Found";
+  if (invocation && behaves("refuses")) status = "500 Internal Server Error";
+  if (!invocation && behaves("silent")) status = "503 Service Unavailable";
+  const size_t length = body.size() + (invocation && behaves("cuts") ? 100 : 0);
+  std::string head = "HTTP/1.1 " + status + "\r\nContent-Type: text/plain\r\n";
+  if (!invocation || !behaves("unbounded")) {
+    head += "Content-Length: " + std::to_string(length) + "\r\n";
+  }
+  return head + "\r\n" + body;
+}
 
 void answer(int connection) {
   std::string data;
@@ -39,11 +59,9 @@ void answer(int connection) {
     const bool known = invocation || data.starts_with("GET /ping");
     const std::string body = invocation ? data.substr(head + 4, length) : "";
     data.erase(0, head + 4 + length);
-    const std::string reply =
-        std::string("HTTP/1.1 ") + (known ? "200 OK" : "404 Not Found") +
-        "\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) +
-        "\r\n\r\n" + body;
+    const std::string reply = reply_of(invocation, known, body);
     if (::write(connection, reply.data(), reply.size()) < 0) return;
+    if (invocation && (behaves("cuts") || behaves("unbounded"))) return;
   }
 }
 
@@ -71,6 +89,10 @@ int main(int count, char** arguments) {
   ::signal(SIGCHLD, SIG_IGN);
   ::signal(SIGTERM, [](int) { ::_exit(0); });
   say_what_is_found();
+  if (behaves("exits")) {
+    std::printf("no such weights\n");
+    return 3;
+  }
   const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
   const int on = 1;
   ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

@@ -2,7 +2,9 @@
 left, however the job or Millrace itself ends."""
 import os
 import pathlib
+import re
 import signal
+import socket
 import sys
 import time
 
@@ -57,6 +59,10 @@ def test_it_is_started_fed_and_stopped(cli, source, temp, tmp_path):
     assert "model: model loading" in result.stderr
     assert processes(marker) == []
     assert list(temp.iterdir()) == []
+    port = int(re.search("env SAGEMAKER_BIND_TO_PORT=([0-9]+)", result.stderr)[1])
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))  # nobody has it any more
 
 
 def test_it_finds_sagemakers_variables_and_no_secrets(cli, source, temp, tmp_path):

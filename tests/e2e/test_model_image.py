@@ -321,6 +321,42 @@ def test_a_real_server_is_gone_after_kill_9(started, cli, temp, tmp_path):
     wait_until(lambda: not left(engine, environment) and not list(temp.iterdir()))
 
 
+BAD_SERVERS = {
+    "exits": (2, ("ended with exit status 3", "no such weights")),
+    "silent": (2, ("failed to respond to /ping with HTTP 200 within 2 s", "it answered 503")),
+    "refuses": (1, ("a.txt: records 1 to 2", "Bad HTTP status received from algorithm: 500: one")),
+    "cuts": (1, ("a.txt: records 1 to 2", "lost after 8 bytes of the reply")),
+    "unbounded": (0, ()),
+}
+
+
+@pytest.mark.parametrize("behaviour", BAD_SERVERS)
+def test_of_a_real_server_that_is_bad_nothing_is_left(started, cli, temp, behaviour):
+    arguments, environment, engine = started
+    exit_status, expected = BAD_SERVERS[behaviour]
+    mounts = mounted()
+    done = cli.run(*arguments, "--env", f"BEHAVIOUR={behaviour}", "--ping-timeout-in-seconds", "2",
+                   "--invocations-max-retries", "0", env=environment, exit_status=exit_status)
+    for text in expected:
+        assert text in done.stderr
+    assert not left(engine, environment) and not list(temp.iterdir())
+    assert mounted() == mounts
+
+
+def mounted():
+    return set(pathlib.Path("/proc/self/mounts").read_text().splitlines())
+
+
+def test_an_image_that_no_registry_has_is_named(started, cli, temp):
+    arguments, environment, engine = started
+    if engine is None:
+        pytest.skip("a command needs no image")
+    image = "localhost:1/nobody/has-this:1"
+    done = cli.run(*arguments, "--model-image", image, env=environment, exit_status=2)
+    assert f"the image {image} is not on this machine, and cannot be pulled" in done.stderr
+    assert not left(engine, environment) and not list(temp.iterdir())
+
+
 def test_a_network_is_there_when_it_is_allowed(started, cli, tmp_path):
     arguments, environment, engine = started
     if engine is None:
