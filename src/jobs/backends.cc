@@ -14,6 +14,7 @@
 #include "jobs/model_environment.h"
 #include "jobs/native_only.h"
 #include "jobs/python_backend.h"
+#include "jobs/transformers_model.h"
 
 namespace millrace::jobs {
 namespace {
@@ -63,26 +64,19 @@ Result<LoadedHandler> start_model(const ModelArtifact& artifact, const JobSettin
   return LoadedHandler{std::move(*made), nullptr, {}};
 }
 
-// As AWS's Hugging Face images name what a model is for.
-Status check_task(const Variables& stated) {
-  const auto task = stated.find("HF_TASK");
-  if (task == stated.end() || task->second.empty() || task->second == "text-classification" ||
-      task->second == "sentiment-analysis") {
-    return {};
-  }
-  return fail(invalid_argument(fmt::format(
-      "HF_TASK: '{}' is not what the native model does (text-classification); a code/inference.py "
-      "in the model's folder can do it",
-      task->second)));
-}
-
-// What says nothing of itself is no model.
-Status check_layout(const ModelArtifact& artifact) {
+// The artefact's own code, or what stands in for it; nullopt: the native engine runs the model.
+Result<std::optional<PythonModel>> find_code(const ModelArtifact& artifact,
+                                             const JobSettings& settings, const ModelHost& host) {
+  MR_ASSIGN(auto own, find_python_model(artifact.folder, host.stated_environment, host.artifacts));
+  if (own) return own;
   std::error_code ignored;
-  if (std::filesystem::exists(artifact.folder / "config.json", ignored)) return {};
-  return fail(invalid_argument(
-      fmt::format("model {}: config.json is missing, and there is no code/inference.py either",
-                  artifact.name)));
+  if (!std::filesystem::exists(artifact.folder / "config.json", ignored)) {
+    return fail(
+        invalid_argument("config.json is missing, and there is no code/inference.py either"));
+  }
+  MR_ASSIGN(auto stand_in, find_transformers_model(artifact.folder, host.stated_environment,
+                                                   settings, host.program));
+  return stand_in;
 }
 
 }  // namespace
@@ -103,17 +97,13 @@ Result<LoadedHandler> load_handler(const ModelArtifact& artifact, const JobSetti
   }
   if (!settings.model_command.empty()) return start_model(artifact, settings, host, cancel);
   if (has_server) return load_http_handler(settings, host.notice, cancel);
-  auto code = find_python_model(artifact.folder, host.stated_environment, host.artifacts);
+  auto code = find_code(artifact, settings, host);
   if (!code) return fail(std::move(code).error().within("model " + artifact.name));
-  if (*code) {
-    if (!host.in_pipeline) MR_TRY(refuse_native_settings(settings, host.notice));
-    auto loaded = load_python_handler(**code, settings, host, cancel);
-    if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
-    return loaded;
-  }
-  MR_TRY(check_layout(artifact));
-  MR_TRY(check_task(host.stated_environment));
-  return load_native_handler(artifact, settings, host.models);
+  if (!*code) return load_native_handler(artifact, settings, host.models);
+  if (!host.in_pipeline) MR_TRY(refuse_native_settings(settings, host.notice));
+  auto loaded = load_python_handler(**code, settings, host, cancel);
+  if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
+  return loaded;
 }
 
 Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings& settings,

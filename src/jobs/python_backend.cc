@@ -17,18 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Beside the program: installed, or in build/<preset>/ of the sources.
-Result<fs::path> find_runtime(const fs::path& program) {
-  const fs::path bin = program.parent_path();
-  for (const char* place : {"../share/millrace/python", "../../python"}) {
-    fs::path folder = (bin / place).lexically_normal();
-    std::error_code ignored;
-    if (fs::exists(folder / "millrace_worker" / "__main__.py", ignored)) return folder;
-  }
-  return fail(internal_error("the folder python/ with Millrace's Python files is not beside " +
-                             program.string()));
-}
-
 int workers_of(const JobSettings& settings, const Variables& stated) {
   const auto found = stated.find("SAGEMAKER_MODEL_SERVER_WORKERS");
   int workers = 0;
@@ -95,6 +83,17 @@ Result<PythonEnvironment> python_of(const PythonModel& model, const JobSettings&
 
 }  // namespace
 
+Result<fs::path> find_python_runtime(const fs::path& program) {
+  const fs::path bin = program.parent_path();
+  for (const char* place : {"../share/millrace/python", "../../python"}) {
+    fs::path folder = (bin / place).lexically_normal();
+    std::error_code ignored;
+    if (fs::exists(folder / "millrace_worker" / "__main__.py", ignored)) return folder;
+  }
+  return fail(internal_error("the folder python/ with Millrace's Python files is not beside " +
+                             program.string()));
+}
+
 Result<LoadedHandler> load_python_handler(const PythonModel& model, const JobSettings& settings,
                                           const ModelHost& host, const CancelToken& cancel) {
   if (host.program.empty()) {
@@ -116,7 +115,7 @@ Result<LoadedHandler> load_python_handler(const PythonModel& model, const JobSet
   handler::PythonWorkerOptions& worker = options.worker;
   worker.program = host.program;
   worker.python = python.interpreter;
-  MR_ASSIGN(worker.runtime, find_runtime(host.program));
+  MR_ASSIGN(worker.runtime, find_python_runtime(host.program));
   worker.model_folder = model.model_folder;
   worker.code_folder = model.code_folder;
   worker.environment = worker_environment(model, settings, host, options.workers_max);
