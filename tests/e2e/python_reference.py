@@ -9,6 +9,9 @@ import sys
 from http import HTTPStatus
 
 MODEL = sys.argv[1]
+# Code that prints must not speak between the answers.
+ANSWERS = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 os.environ["SAGEMAKER_BASE_DIR"] = os.path.dirname(MODEL)
 sys.path[0] = os.path.join(MODEL, "code")
 
@@ -45,7 +48,8 @@ def main():
     try:
         transformer.validate_and_initialize(model_dir=MODEL, context=Context({}))
     except Exception as error:
-        print(json.dumps({"failure": f"{type(error).__name__}: {error}"}), flush=True)
+        print(json.dumps({"failure": f"{type(error).__name__}: {error}"}), file=ANSWERS,
+              flush=True)
         return
     for line in sys.stdin:
         request = json.loads(line)
@@ -57,7 +61,7 @@ def main():
         elif not isinstance(value, bytes):
             value = json.dumps(value, indent=2).encode()  # as the model server of AWS's images
         print(json.dumps({"status": context.status, "type": context.type,
-                          "body": value.decode("latin-1")}), flush=True)
+                          "body": value.decode("latin-1")}), file=ANSWERS, flush=True)
 
 
 main()

@@ -347,16 +347,6 @@ def mounted():
     return set(pathlib.Path("/proc/self/mounts").read_text().splitlines())
 
 
-def test_an_image_that_no_registry_has_is_named(started, cli, temp):
-    arguments, environment, engine = started
-    if engine is None:
-        pytest.skip("a command needs no image")
-    image = "localhost:1/nobody/has-this:1"
-    done = cli.run(*arguments[:-1], image, env=environment, exit_status=2)
-    assert f"the image {image} is not on this machine, and cannot be pulled" in done.stderr
-    assert not left(engine, environment) and not list(temp.iterdir())
-
-
 def test_a_network_is_there_when_it_is_allowed(started, cli, tmp_path):
     arguments, environment, engine = started
     if engine is None:
