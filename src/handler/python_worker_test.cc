@@ -73,7 +73,7 @@ TEST_F(PythonWorkerTest, IsSentSageMakersHeaders) {
 TEST_F(PythonWorkerTest, AnswersBytesOfEverySizeWithStatusAndType) {
   const auto worker = started();
   ASSERT_TRUE(worker);
-  for (const size_t size : {0, 1, 65535, 65536, 65537, 10'000'000}) {
+  for (const size_t size : std::initializer_list<size_t>{0, 1, 65535, 65536, 65537, 10'000'000}) {
     std::string body(size, '\0');
     for (size_t i = 0; i < size; ++i) body[i] = static_cast<char>(i * 7);
     const auto answer = ask(*worker, body);

@@ -98,11 +98,11 @@ class S3Server : public ::testing::Test {
                       {"AWS_ENDPOINT_URL_S3", url_},
                       {"AWS_CONFIG_FILE", "/nonexistent"},
                       {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent"}});
-    auto found = find_s3_config(bucket, {}, map_env(variables));
-    found->client.retrying.policy.first_delay = std::chrono::milliseconds(1);
-    found->part_bytes = limits::kUploadPartBytesMin;
-    found->read_block_bytes = 1 * limits::kMiB;
-    return *std::move(found);
+    S3StoreConfig config = find_s3_config(bucket, {}, map_env(variables)).value();
+    config.client.retrying.policy.first_delay = std::chrono::milliseconds(1);
+    config.part_bytes = limits::kUploadPartBytesMin;
+    config.read_block_bytes = 1 * limits::kMiB;
+    return config;
   }
   static Result<std::unique_ptr<ObjectStore>> make(
       const std::string& bucket, const std::map<std::string, std::string>& variables) {
