@@ -217,7 +217,7 @@ void add_transform_command(CLI::App* app, const Context& context, Run* run) {
       "(--env)\n"
       "and of the process: --text-column is MILLRACE_TEXT_COLUMN.\n"
       "What is not given is inferred from the objects' names (.jsonl .ndjson .csv .tsv .txt "
-      ".json).\n"
+      ".json .parquet).\n"
       "Progress goes to stderr; the last line of stdout is a JSON summary.");
   auto arguments = std::make_shared<TransformArguments>();
   for (const jobs::JobOption& option : jobs::job_options()) {

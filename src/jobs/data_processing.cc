@@ -49,22 +49,16 @@ Result<record::JsonPath> read_path(const Side& side, const JobSettings& settings
   return path;
 }
 
-// Results without a type are taken for what the records are.
-const std::string& type_of_results(const record::DataFormat& format) {
-  return format.accept.empty() ? format.content_type : format.accept;
-}
-
 }  // namespace
 
 Status take_filters(const JobSettings& settings, record::DataFormat* format) {
   const Side input = {"InputFilter", settings.input_filter, format->content_type,
                       "the content type"};
   MR_ASSIGN(format->input_filter, read_path(input, settings, *format));
-  const std::string& type = type_of_results(*format);
-  const Side output = {"OutputFilter", settings.output_filter, type, "the accept"};
+  const Side output = {"OutputFilter", settings.output_filter, format->result_type(), "the accept"};
   MR_ASSIGN(format->output_filter, read_path(output, settings, *format));
   if (settings.generate_inference_id)
-    MR_TRY(check_type({"GenerateInferenceId", "", type, "the accept"}, *format));
+    MR_TRY(check_type({"GenerateInferenceId", "", format->result_type(), "the accept"}, *format));
   return {};
 }
 
@@ -72,8 +66,8 @@ Status check_request_format(const JobSettings& settings) {
   MR_ASSIGN(const record::DataFormat format, infer_format(settings, {}));
   if (settings.json_path == record::JsonPathMode::kSageMaker) {
     MR_TRY(record::check_sagemaker_path("InputFilter", settings.input_filter, format.content_type));
-    MR_TRY(record::check_sagemaker_path("OutputFilter", settings.output_filter,
-                                        type_of_results(format)));
+    MR_TRY(
+        record::check_sagemaker_path("OutputFilter", settings.output_filter, format.result_type()));
   }
   return check_format(format);
 }

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/limits.h"
 #include "jobs/python_backend.h"
 #include "model/config.h"
+#include "model/mapped_file.h"
 
 namespace millrace::jobs {
 namespace {
@@ -21,11 +21,10 @@ std::string refusal(const fs::path& folder, const std::string& task) {
     return fmt::format("HF_TASK: '{}' is not what the native model does (text-classification)",
                        task);
   }
-  std::ifstream file(folder / "config.json");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto text = model::read_text_file(folder / "config.json", limits::kModelTextFileBytesMax);
+  const auto json = nlohmann::json::parse(text.value_or(""), nullptr, false);
   if (!json.is_object() || !json.contains("architectures")) return "";
-  const auto config = model::parse_config(text, "config.json");
+  const auto config = model::parse_config(*text, "config.json");
   return config ? "" : config.error().message;
 }
 

@@ -37,6 +37,16 @@ std::optional<QuotedField> quoted_field(std::string_view record, size_t open, ch
   return field;
 }
 
+// Where the field that begins at `at` ends: at its delimiter or the record's end; nothing where it
+// is quoted and not closed.
+std::optional<size_t> end_of_field(std::string_view record, size_t at, char delimiter) {
+  if (at < record.size() && record[at] == '"') {
+    const auto field = quoted_field(record, at, delimiter);
+    return field ? std::optional(field->end) : std::nullopt;
+  }
+  return std::min(record.find(delimiter, at), record.size());
+}
+
 void append_unquoted(std::string_view record, size_t open, const QuotedField& field,
                      std::string* out) {
   size_t from = open + 1;
@@ -84,18 +94,11 @@ Status csv_field_slices(std::string_view record, char delimiter,
                         std::vector<std::string_view>* fields) {
   fields->clear();
   for (size_t at = 0;;) {
-    size_t end = 0;
-    if (at < record.size() && record[at] == '"') {
-      const auto field = quoted_field(record, at, delimiter);
-      if (!field) return fail(unclosed_quote_error(at));
-      end = field->end;
-    } else {
-      end = record.find(delimiter, at);
-      if (end == kNone) end = record.size();
-    }
-    fields->push_back(record.substr(at, end - at));
-    if (end >= record.size()) return {};
-    at = end + 1;
+    const auto end = end_of_field(record, at, delimiter);
+    if (!end) return fail(unclosed_quote_error(at));
+    fields->push_back(record.substr(at, *end - at));
+    if (*end >= record.size()) return {};
+    at = *end + 1;
   }
 }
 
@@ -123,13 +126,7 @@ Error unclosed_quote_error(size_t at) {
 size_t count_csv_fields(std::string_view record, char delimiter) {
   size_t count = 1;
   for (size_t at = 0;; ++count) {
-    size_t end = 0;
-    if (at < record.size() && record[at] == '"') {
-      const auto field = quoted_field(record, at, delimiter);
-      end = field ? field->end : record.size();
-    } else {
-      end = std::min(record.find(delimiter, at), record.size());
-    }
+    const size_t end = end_of_field(record, at, delimiter).value_or(record.size());
     if (end >= record.size()) return count;
     at = end + 1;
   }

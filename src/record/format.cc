@@ -44,9 +44,9 @@ bool is_decoded(const DataFormat& format) {
 }
 
 bool writes_json_array(const DataFormat& format) {
-  const std::string& type = format.accept.empty() ? format.content_type : format.accept;
   return format.split_type == SplitType::kJsonArray &&
-         format.assemble_with == AssembleWith::kNone && media_type(type) == MediaType::kJson;
+         format.assemble_with == AssembleWith::kNone &&
+         media_type(format.result_type()) == MediaType::kJson;
 }
 
 std::optional<SplitType> parse_split_type(std::string_view text) {

@@ -48,6 +48,9 @@ struct DataFormat {
   CompressionType compression_type = CompressionType::kNone;
   TextEncoding encoding = TextEncoding::kUtf8;
   uint64_t max_payload_bytes = 0;  // 0: unlimited
+
+  // Results without a type of their own are taken for what the records are.
+  const std::string& result_type() const { return accept.empty() ? content_type : accept; }
 };
 
 // Each record has its length before it (RecordIO, TFRecord).

@@ -77,11 +77,9 @@ void for_each_json_element(std::string_view array, Visit visit) {
   }
 }
 
-// An escape is longer than what it stands for, so most keys need no look for one.
 inline bool json_key_is(std::string_view key, std::string_view name) {
-  if (key.size() < name.size()) return false;
-  if (key.size() == name.size() && key != name) return false;
-  if (key.find('\\') == std::string_view::npos) return key.size() == name.size();
+  if (key.size() < name.size()) return false;  // an escape is longer than what it stands for
+  if (key.find('\\') == std::string_view::npos) return key == name;
   std::string decoded;
   append_json_unescaped(key, &decoded);
   return decoded == name;

@@ -321,8 +321,8 @@ void JsonWriter::sort_members(const Object& object) {
   const auto first = members_.begin() + static_cast<std::ptrdiff_t>(object.first_member);
   std::sort(first, members_.end(), [this](const Member& a, const Member& b) {
     if (a.order != b.order) return a.order < b.order;
-    if (is_before(a, b)) return true;
-    return a.start < b.start && !is_before(b, a);
+    const int order = key_of(a).compare(key_of(b));
+    return order != 0 ? order < 0 : a.start < b.start;
   });
   const auto is_last_of_equals = [&](auto it) {
     return it + 1 == members_.end() || it->order != (it + 1)->order ||

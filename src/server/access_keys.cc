@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/unique_fd.h"
+#include "server/file_version.h"
 #include "store/aws_files.h"
 
 namespace millrace::server {
@@ -91,21 +92,13 @@ std::shared_ptr<const AccessKeys> AccessKeyFile::current() const {
   return keys_;
 }
 
-Result<AccessKeyFile::Stamp> AccessKeyFile::stamp() const {
-  struct stat info {};
-  if (::stat(file_.c_str(), &info) != 0) {
-    return fail(invalid_argument(errno_error("access keys in " + file_.string(), errno).message));
-  }
-  return Stamp{info.st_ctim.tv_sec, info.st_ctim.tv_nsec, info.st_ino,
-               static_cast<uint64_t>(info.st_size)};
-}
-
-// The stamp is taken first: what is written while we read is seen the next time.
+// The version is taken first: what is written while we read is seen the next time. A file that is
+// missing is missed at every look.
 Result<bool> AccessKeyFile::refresh() {
-  MR_ASSIGN(const Stamp now, stamp());
-  if (now == seen_) return false;
+  std::string now = file_version(file_);
+  if (!now.empty() && now == seen_) return false;
   auto read = read_access_keys(file_);
-  seen_ = now;
+  seen_ = std::move(now);
   if (!read) return fail(std::move(read).error());
   auto keys = std::make_shared<const AccessKeys>(std::move(*read));
   const std::lock_guard lock(mutex_);

@@ -43,15 +43,8 @@ class AccessKeyFile {
  private:
   explicit AccessKeyFile(std::filesystem::path file) : file_(std::move(file)) {}
 
-  struct Stamp {
-    int64_t seconds = 0, nanoseconds = 0;
-    uint64_t inode = 0, size = 0;
-    bool operator==(const Stamp&) const = default;
-  };
-  Result<Stamp> stamp() const;
-
   const std::filesystem::path file_;
-  Stamp seen_;
+  std::string seen_;  // the version that was read last; "": none yet
   mutable std::mutex mutex_;
   std::shared_ptr<const AccessKeys> keys_;
 };

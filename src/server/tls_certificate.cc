@@ -1,24 +1,14 @@
 #include "server/tls_certificate.h"
 
-#include <sys/stat.h>
-
 #include <boost/asio/ssl/context.hpp>
 #include <utility>
+
+#include "server/file_version.h"
 
 namespace millrace::server {
 namespace {
 
-namespace ssl = boost::asio::ssl;
 using boost::system::error_code;
-
-// "" where there is no such file: to read it says why. Renewals replace files, or the links that
-// lead to them; a link is followed.
-std::string stamp_of(const std::filesystem::path& file) {
-  struct stat info {};
-  if (::stat(file.c_str(), &info) != 0) return {};
-  return std::to_string(info.st_ino) + ' ' + std::to_string(info.st_size) + ' ' +
-         std::to_string(info.st_ctim.tv_sec) + '.' + std::to_string(info.st_ctim.tv_nsec) + '\n';
-}
 
 Error unusable(const std::string& what, const std::filesystem::path& file,
                const error_code& error) {
@@ -39,10 +29,10 @@ std::shared_ptr<TlsCertificate::Context> TlsCertificate::current() const {
   return context_;
 }
 
-// The stamp is taken first: what is written while we read is seen the next time.
+// The versions are taken first: what is written while we read is seen the next time.
 Result<bool> TlsCertificate::refresh() {
-  std::string now = stamp_of(chain_) + stamp_of(private_key_);
-  if (!seen_.empty() && now == seen_) return false;
+  std::string now = file_version(chain_) + '\n' + file_version(private_key_);
+  if (now == seen_) return false;
   seen_ = std::move(now);
   MR_ASSIGN(auto context, load());
   const std::lock_guard lock(mutex_);

@@ -38,7 +38,7 @@ class TlsCertificate {
   Result<std::shared_ptr<Context>> load() const;
 
   const std::filesystem::path chain_, private_key_;
-  std::string seen_;  // what told the files that were read last from other ones
+  std::string seen_;  // the versions that were read last; "": none yet
   mutable std::mutex mutex_;
   std::shared_ptr<Context> context_;
 };
