@@ -19,18 +19,34 @@ CHANNEL = 3
 
 
 def prepare(arguments):
-    """What SageMaker's images have in place before the user's code is imported."""
+    """What SageMaker's images have in place before the user's code is imported: the model's folder
+    where the toolkit looks for it, modules in code/ and beside it, the model's files in the working
+    folder, and no arguments that the code could take for its own."""
     ours = sys.path.pop(0)
     base = os.path.join(os.environ.get("TMPDIR", "/tmp"), "ml")
     os.makedirs(base, exist_ok=True)
-    link = os.path.join(base, "model")
-    if not os.path.lexists(link):
-        os.symlink(arguments.model, link)
+    link_to(arguments.model, os.path.join(base, "model"))
+    enter_working_folder(arguments.model, os.path.join(base, f"work-{arguments.index}"))
     # Read when the toolkit is imported.
     os.environ["SAGEMAKER_BASE_DIR"] = base
-    sys.path.insert(0, arguments.code)
+    sys.path[:0] = [arguments.code, arguments.model]
     sys.path.append(os.path.join(ours, "compat"))
-    return link
+    del sys.argv[1:]
+    return os.path.join(base, "model")
+
+
+def enter_working_folder(model, folder):
+    """AWS's server starts its workers in a copy of the model's folder: names relative to it are
+    found, and what the code writes beside them stays out of the model and of the user's folders."""
+    os.makedirs(folder, exist_ok=True)
+    for name in os.listdir(model):
+        link_to(os.path.join(model, name), os.path.join(folder, name))
+    os.chdir(folder)
+
+
+def link_to(target, path):
+    if not os.path.lexists(path):
+        os.symlink(target, path)
 
 
 def main():

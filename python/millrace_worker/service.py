@@ -1,12 +1,13 @@
 """The user's functions behind AWS's own toolkit: signature checks, defaults, decoders, encoders and
 error replies are those of `sagemaker_inference.transformer.Transformer`."""
 import glob
-import json
 import logging
 import os
 import sys
+import traceback
 
 from millrace_worker import context as contexts
+from millrace_worker import replies
 
 
 def load(model_folder, index):
@@ -41,8 +42,13 @@ def statement(service):
     fields = {"memory": str(own_memory())}
     parameters = getattr(service.user_module(), "execution_parameters_fn", None)
     if parameters is not None:
-        _, _, body = plain_reply(200, "", parameters())
-        fields["parameters"] = body.decode("utf-8")
+        try:
+            status, _, body = replies.reply(200, "", parameters())
+            if status != 200:
+                raise ValueError(body.decode("utf-8"))
+            fields["parameters"] = body.decode("utf-8")
+        except Exception:  # AWS's server answers 500, and SageMaker goes on with its defaults
+            logging.exception("execution_parameters_fn failed, so it states nothing")
     return fields
 
 
@@ -68,24 +74,12 @@ class Service:
         context = contexts.Context(self.properties, headers)
         # The toolkit keeps the first one it sees for ever.
         self._transformer._context = context
-        values = self._transformer.transform([{"body": body}], context)
+        try:
+            values = self._transformer.transform([{"body": body}], context)
+        except SystemExit:
+            raise
+        except BaseException as error:  # the toolkit catches Exception, if it has a text
+            cause = traceback.format_exception_only(type(error), error)[-1]
+            return replies.error(500, cause + traceback.format_exc())
         status, _ = context.get_response_status(0)
-        return plain_reply(status or 200, context.get_response_content_type(0) or "", values[0])
-
-
-def plain_reply(status, content_type, value):
-    if isinstance(value, bytes):
-        return status, content_type, value
-    if isinstance(value, str):
-        return status, content_type, value.encode("utf-8", "surrogateescape")
-    if isinstance(value, (bytearray, memoryview)):
-        return status, content_type, bytes(value)
-    if hasattr(value, "get_data") and hasattr(value, "mimetype"):  # a Flask response, or like one
-        code = getattr(value, "status_code", None) or status
-        return code, value.mimetype or content_type, bytes(value.get_data())
-    try:
-        return status, content_type, json.dumps(value, indent=2).encode("utf-8")
-    except (TypeError, ValueError):
-        return 503, "text/plain", (
-            "Unsupported model output data type: the reply is of type "
-            f"{type(value).__name__}; return bytes, text, or what JSON can say").encode("utf-8")
+        return replies.reply(status, context.get_response_content_type(0), values[0])

@@ -201,6 +201,59 @@ def test_a_reply_that_is_neither_text_nor_json_is_refused_as_by_awss_server(pyth
     worker.close()
 
 
+# What no server could send, and what it must be told as: never as a result, and the worker lives.
+UNSENDABLE = {
+    "'\\ud800'": (500, "can't encode character"),
+    "('a', b'text/x')": (500, "content type is b'text/x'"),
+    "('a', 5)": (500, "content type is 5"),
+    r"('a', 'text/x\r\nX-Own: 1')": (500, "content type is 'text/x"),
+    "nested(100000)": (503, "of type list"),
+    "fail(0)": (500, "0 is no status"),
+    "fail(None)": (500, "None is no status"),
+    "fail('four')": (500, "'four' is no status"),
+    "fail('418')": (418, "a teapot"),
+    r"throw(ValueError('\ud800 alone'))": (500, r"\ud800 alone"),
+    "throw(WithoutText())": (500, "RuntimeError: no text"),
+    "throw(asyncio.CancelledError())": (500, "CancelledError"),
+}
+
+
+@pytest.mark.parametrize("expression", UNSENDABLE)
+def test_a_reply_that_cannot_be_sent_is_an_error_and_costs_no_worker(python, tmp_path, expression):
+    model = make_model(tmp_path / "ml" / "model", f"""
+        import asyncio
+        from sagemaker_inference.errors import BaseInferenceToolkitError
+
+        class WithoutText(Exception):
+            def __str__(self):
+                raise RuntimeError("no text")
+
+        def nested(depth):
+            value = []
+            for _ in range(depth):
+                value = [value]
+            return value
+
+        def fail(status):
+            raise BaseInferenceToolkitError(status, "a teapot", "short")
+
+        def throw(error):
+            raise error
+
+        def model_fn(model_dir):
+            return None
+
+        def transform_fn(model, data, content_type, accept):
+            return data if data == b"fine" else {expression}
+    """)
+    worker = Worker(python, model, tmp_path / "t")
+    status, message = UNSENDABLE[expression]
+    reply = worker.ask({"Content-Type": "x/y"}, b"1")
+    assert reply["status"] == status and message in reply["body"], reply
+    assert worker.ask({"Content-Type": "x/y"}, b"fine")["body"] == "fine"
+    worker.close()
+
+
 HUGGING_FACE = """
     import transformers  # what tells that the code is for Hugging Face's images
 
