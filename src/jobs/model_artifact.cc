@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
+#include <locale.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,18 +13,20 @@
 #include "base/limits.h"
 #include "base/xxh3.h"
 #include "jobs/cache_entry.h"
+#include "transform/decoding_reader.h"
 
 namespace millrace::jobs {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Feeds libarchive from an object, wherever it lies.
+// Feeds libarchive what an object's gzip data hold, wherever the object lies. libarchive's own gzip
+// reader does not compare checksums.
 struct ArchiveSource {
-  std::unique_ptr<store::ObjectReader> reader;
+  std::unique_ptr<transform::DecodingReader> reader;
   std::vector<char> block = std::vector<char>(limits::kReadBlockBytes);
-  std::string error;  // the store's, which says more than libarchive's
-  std::function<void(uint64_t)> moved = [](uint64_t) {};
+  std::string error;  // the reader's, which says more than libarchive's
+  std::function<void(uint64_t)> moved = [](uint64_t) {};  // bytes of the object until now
 
   static la_ssize_t read(archive* handle, void* self, const void** buffer) {
     auto* source = static_cast<ArchiveSource*>(self);
@@ -33,10 +36,35 @@ struct ArchiveSource {
       archive_set_error(handle, EIO, "%s", source->error.c_str());
       return -1;
     }
-    source->moved(*got);
+    source->moved(source->reader->source_bytes());
     *buffer = source->block.data();
     return static_cast<la_ssize_t>(*got);
   }
+};
+
+std::string what(archive* a) {
+  const char* error = archive_error_string(a);
+  return error != nullptr ? error : "it is damaged";
+}
+
+// While it lives, names in archives, which are UTF-8, are so for libarchive in this thread,
+// whatever the process's locale: it would refuse those that another locale has no form for.
+class Utf8Names {
+ public:
+  Utf8Names() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (locale_ != nullptr) before_ = ::uselocale(locale_);
+  }
+  ~Utf8Names() {
+    if (locale_ == nullptr) return;
+    ::uselocale(before_);
+    ::freelocale(locale_);
+  }
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+
+ private:
+  const locale_t locale_;
+  locale_t before_ = nullptr;
 };
 
 struct FreeReader {
@@ -75,18 +103,18 @@ class Extraction {
 
   Status run(ArchiveSource* source) {
     archive_read_support_format_tar(from_.get());
-    archive_read_support_filter_gzip(from_.get());
     archive_write_disk_set_options(
         to_.get(), ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT);
     if (archive_read_open(from_.get(), source, nullptr, ArchiveSource::read, nullptr) !=
         ARCHIVE_OK) {
-      return fail(invalid_argument(archive_error_string(from_.get())));
+      return fail(invalid_argument(what(from_.get())));
     }
     for (uint64_t entries = 0;; ++entries) {
       archive_entry* entry = nullptr;
       const int code = archive_read_next_header(from_.get(), &entry);
-      if (code == ARCHIVE_EOF) return {};
-      if (code != ARCHIVE_OK) return fail(invalid_argument(archive_error_string(from_.get())));
+      if (code == ARCHIVE_EOF) return read_to_the_end(source);
+      // A warning is about what is not used: owners, times, attributes.
+      if (code < ARCHIVE_WARN) return fail(invalid_argument(what(from_.get())));
       if (entries >= options_.entries_max) {
         return fail(
             invalid_argument(fmt::format("it holds more than {} entries", options_.entries_max)));
@@ -121,7 +149,7 @@ class Extraction {
       if (options_.cancel.cancelled()) return fail(cancelled("cancelled"));
       const int code = archive_read_data_block(from_.get(), &block, &size, &offset);
       if (code == ARCHIVE_EOF) break;
-      if (code != ARCHIVE_OK) return fail(invalid_argument(archive_error_string(from_.get())));
+      if (code != ARCHIVE_OK) return fail(invalid_argument(what(from_.get())));
       end = static_cast<uint64_t>(offset) + size;
       MR_TRY(check_size(end, name));
       if (archive_write_data_block(to_.get(), block, size, offset) != ARCHIVE_OK) {
@@ -132,6 +160,17 @@ class Extraction {
     return {};
   }
 
+  // The checksum of all stands behind the last entry.
+  Status read_to_the_end(ArchiveSource* source) {
+    for (uint64_t rest = 0;;) {
+      if (options_.cancel.cancelled()) return fail(cancelled("cancelled"));
+      auto got = source->reader->read(source->block);
+      if (!got) return fail(invalid_argument(std::move(got).error().message));
+      if (*got == 0) return {};
+      MR_TRY(check_size(rest += *got, "the end"));
+    }
+  }
+
   Status check_size(uint64_t more, const std::string& name) const {
     if (more <= options_.bytes_max && total_ <= options_.bytes_max - more) return {};
     return fail(invalid_argument(
@@ -139,8 +178,7 @@ class Extraction {
   }
 
   Status disk_error(const std::string& name) const {
-    return fail(
-        internal_error(fmt::format("entry '{}': {}", name, archive_error_string(to_.get()))));
+    return fail(internal_error(fmt::format("entry '{}': {}", name, what(to_.get()))));
   }
 
   const ArtifactOptions& options_;
@@ -157,7 +195,7 @@ class UnpackProgress {
       : options_(options), name_(std::move(name)), size_(size) {}
 
   void moved(uint64_t bytes) {
-    done_ += bytes;
+    done_ = bytes;
     if (size_ < limits::kUnpackNoticeBytesMin || done_ < next_) return;
     options_.notice(fmt::format("unpacking {}: {}% of {} MiB", name_, done_ * 100 / size_,
                                 size_ / limits::kMiB));
@@ -177,7 +215,11 @@ Status unpack(store::ObjectStore& store, const store::ObjectInfo& object,
   UnpackProgress progress(options, object.key, object.size);
   ArchiveSource source;
   source.moved = [&](uint64_t bytes) { progress.moved(bytes); };
-  MR_ASSIGN(source.reader, store.open(object, 0, object.size));
+  MR_ASSIGN(auto reader, store.open(object, 0, object.size));
+  record::DataFormat gzip;
+  gzip.compression_type = record::CompressionType::kGzip;
+  source.reader = std::make_unique<transform::DecodingReader>(std::move(reader), gzip);
+  const Utf8Names names;
   return Extraction(options, folder).run(&source);
 }
 
@@ -235,6 +277,10 @@ Result<ModelArtifact> find_model(const std::string& model, const ArtifactOptions
       if (fs::is_directory(shipped / name, ignored)) return ModelArtifact{shipped / name, name};
       looked += " " + (shipped / name).string();
     }
+  }
+  if (fs::exists(name, ignored)) {
+    return fail(invalid_argument(
+        fmt::format("model {}: it is neither a folder nor an archive named .tar.gz", name)));
   }
   return fail(invalid_argument(fmt::format(
       "model {}: no such folder or model.tar.gz{}{}", name,

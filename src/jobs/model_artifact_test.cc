@@ -5,6 +5,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <gtest/gtest.h>
+#include <locale.h>
 #include <stdlib.h>
 
 #include <fstream>
@@ -32,6 +33,7 @@ void write_archive(const fs::path& path, const std::vector<Entry>& entries) {
     archive_entry* entry = archive_entry_new();
     archive_entry_set_pathname(entry, e.name.c_str());
     archive_entry_set_perm(entry, 0644);
+    archive_entry_set_uname(entry, "J\xC3\xBCrgen");
     archive_entry_set_filetype(entry, e.link.empty() ? e.type : AE_IFLNK);
     if (!e.link.empty()) archive_entry_set_symlink(entry, e.link.c_str());
     if (!e.hardlink.empty()) archive_entry_set_hardlink(entry, e.hardlink.c_str());
@@ -205,6 +207,55 @@ TEST_F(ModelArtifactTest, DamagedArchivesAreNamedAndLeaveNothing) {
   EXPECT_FALSE(find_model(path.string(), options_));
   EXPECT_EQ(cached(), 0U);
   EXPECT_FALSE(find_model((root_ / "missing.tar.gz").string(), options_));
+}
+
+// Each cut, and a wrong byte in checksum or length.
+TEST_F(ModelArtifactTest, AnEndThatIsMissingOrWrongIsRefused) {
+  const fs::path path = root_ / "end.tar.gz";
+  write_archive(path, {{"code/inference.py", "pass", "", ""}});
+  std::ifstream in(path, std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(in), {}};
+  for (size_t cut = 1; cut <= 24; ++cut) {
+    std::ofstream(path, std::ios::binary) << whole.substr(0, whole.size() - cut);
+    EXPECT_FALSE(find_model(path.string(), options_)) << cut;
+  }
+  for (size_t back = 1; back <= 8; ++back) {
+    std::string wrong = whole;
+    wrong[wrong.size() - back] ^= 1;
+    std::ofstream(path, std::ios::binary) << wrong;
+    EXPECT_FALSE(find_model(path.string(), options_)) << back;
+  }
+  std::ofstream(path, std::ios::binary) << whole + "more";
+  const auto more = find_model(path.string(), options_);
+  ASSERT_FALSE(more);
+  EXPECT_NE(more.error().message.find("follow the gzip data"), std::string::npos)
+      << more.error().message;
+  EXPECT_EQ(cached(), 0U);
+  std::ofstream(path, std::ios::binary) << whole;
+  EXPECT_TRUE(find_model(path.string(), options_));
+}
+
+// The locale of a process that called no setlocale has no form for them.
+TEST_F(ModelArtifactTest, NamesAndOwnersThatAreNoAsciiAreTaken) {
+  const std::string name = "d\xC3\xA9\xE2\x82\xAC/\xF0\x9F\x98\x80.txt";
+  const fs::path path = root_ / "names.tar.gz";
+  {
+    const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    const locale_t before = ::uselocale(utf8);
+    write_archive(path, {{name, "x", "", ""}});
+    ::uselocale(before);
+    ::freelocale(utf8);
+  }
+  const auto model = find_model(path.string(), options_);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_TRUE(fs::exists(model->folder / name));
+}
+
+TEST_F(ModelArtifactTest, AFileOfAnotherFormIsToldFromNone) {
+  std::ofstream(root_ / "model.zip") << "PK";
+  const auto refused = find_model((root_ / "model.zip").string(), options_);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("neither a folder nor an archive"), std::string::npos);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-"""What a model's code finds around it, as in AWS's images: files, modules, arguments; and what it may
-say of itself."""
+"""What a model's code finds around it, as in AWS's images: files, modules, arguments; and what it
+may say of itself."""
 import pytest
 
 from cli import write
