@@ -41,6 +41,11 @@ long status_of(CURL* handle) {
   return status;
 }
 
+Error too_large(const HttpRequest& request) {
+  return internal_error("the reply is larger than " + std::to_string(request.reply_bytes_max) +
+                        " bytes");
+}
+
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (static_cast<unsigned char>(text.back()) <= ' ')) text.remove_suffix(1);
@@ -50,9 +55,13 @@ std::string_view trimmed(std::string_view text) {
 size_t take_header(char* data, size_t, size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   const std::string_view line(data, size);
-  // A status line begins a reply: what an earlier "100 Continue" brought is dropped.
-  if (line.substr(0, 5) == "HTTP/") transfer.reply.headers.clear();
-  transfer.head_ended = trimmed(line).empty();
+  // A status line begins a reply: what an earlier "100 Continue" brought is dropped. What comes
+  // behind the empty line are trailers.
+  if (line.substr(0, 5) == "HTTP/") {
+    transfer.reply.headers.clear();
+    transfer.head_ended = false;
+  }
+  if (trimmed(line).empty()) transfer.head_ended = true;
   const size_t colon = line.find(':');
   if (colon == line.npos || colon == 0) return size;
   if (transfer.reply.headers.size() >= limits::kHttpHeadersMax) return size;
@@ -72,9 +81,7 @@ size_t take_body(char* data, size_t, size_t size, void* user) {
   if (transfer.request->sink && status >= 200 && status < 300) {
     transfer.stopped = transfer.request->sink(bytes);
   } else if (transfer.reply.body.size() + size > transfer.request->reply_bytes_max) {
-    transfer.stopped =
-        fail(internal_error("the reply is larger than " +
-                            std::to_string(transfer.request->reply_bytes_max) + " bytes"));
+    transfer.stopped = fail(too_large(*transfer.request));
   } else {
     transfer.reply.body += bytes;
   }
@@ -172,6 +179,10 @@ void set_connection(CURL* handle, const HttpRequest& request, const HttpOptions&
   const auto idle = std::chrono::ceil<std::chrono::seconds>(request.idle_timeout).count();
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(idle));
+  if (!request.sink && request.method != "HEAD") {  // one that says so is not waited for
+    curl_easy_setopt(handle, CURLOPT_MAXFILESIZE_LARGE,
+                     static_cast<curl_off_t>(request.reply_bytes_max));
+  }
   if (request.fresh_connection) curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
   if (request.accept_gzip) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, "gzip");
   if (request.direct) curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
@@ -215,6 +226,8 @@ Error error_of(CURLcode code, const char* detail, const Transfer& transfer) {
                               " (AWS_CA_BUNDLE names a file with further authorities)");
     case CURLE_SSL_CACERT_BADFILE:
       return invalid_argument(what + "the file of certificate authorities cannot be read: " + why);
+    case CURLE_FILESIZE_EXCEEDED:
+      return too_large(*transfer.request);
     case CURLE_PARTIAL_FILE:
       return unavailable(what + "the connection was lost after " +
                          std::to_string(transfer.body_bytes) + " bytes of the reply");

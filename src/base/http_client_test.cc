@@ -171,6 +171,36 @@ TEST(HttpClient, AReplyBeyondTheLimitIsAnError) {
   EXPECT_THAT(client.send(request, CancelToken()).error().message, HasSubstr("larger than 1999"));
 }
 
+TEST(HttpClient, AReplyThatSaysItIsBeyondTheLimitIsNotWaitedFor) {
+  HttpImposter server([](const auto&) {
+    Reply reply = reply_of(200, "only this");
+    reply.headers = {{"Content-Length", "99999999999999"}};
+    return reply;
+  });
+  HttpClient client;
+  HttpRequest request;
+  request.url = server.url();
+  request.reply_bytes_max = 1999;
+  request.timeout = std::chrono::seconds(20);
+  EXPECT_THAT(client.send(request, CancelToken()).error().message, HasSubstr("larger than 1999"));
+}
+
+TEST(HttpClient, TrailersBehindAChunkedReplyAreNoLostHead) {
+  HttpImposter server([](const auto&) {
+    Reply reply = reply_of(200, "3;part=1\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n");
+    reply.headers = {{"Transfer-Encoding", "chunked"}};
+    return reply;
+  });
+  HttpClient client;
+  HttpRequest request;
+  request.url = server.url();
+  for (int i = 0; i < 2; ++i) {
+    const auto reply = client.send(request, CancelToken());
+    ASSERT_TRUE(reply) << reply.error().message;
+    EXPECT_EQ(reply->body, "abc");
+  }
+}
+
 TEST(HttpClient, CancelEndsARequestThatHangs) {
   const CancelToken cancel;
   HttpImposter server([&](const auto&) {

@@ -23,7 +23,9 @@ HttpRequest get(const HttpEndpoint& endpoint, std::string_view path, int64_t tim
 // "" when it answered 200, else why not.
 Result<std::string> ping(HttpClient& client, const HttpEndpoint& endpoint,
                          const CancelToken& cancel) {
-  const auto reply = client.send(get(endpoint, "/ping", limits::kPingRequestMs), cancel);
+  HttpRequest request = get(endpoint, "/ping", limits::kPingRequestMs);
+  request.sink = [](std::string_view) { return Status(); };  // of the answer only the status counts
+  const auto reply = client.send(request, cancel);
   if (reply) return reply->status == 200 ? "" : "it answered " + std::to_string(reply->status);
   const Error& error = reply.error();
   if (error.code == Code::kCancelled || error.code == Code::kInvalidArgument) return fail(error);
@@ -64,11 +66,15 @@ Status wait_until_ready(HttpClient& client, const HttpEndpoint& endpoint,
 Result<ExecutionParameters> fetch_execution_parameters(HttpClient& client,
                                                        const HttpEndpoint& endpoint,
                                                        const CancelToken& cancel) {
-  MR_ASSIGN(
-      const HttpReply reply,
-      client.send(get(endpoint, "/execution-parameters", limits::kExecutionParametersMs), cancel));
-  if (reply.status != 200) return ExecutionParameters{};
-  ExecutionParameters parameters = parse_execution_parameters(reply.body);
+  const auto reply =
+      client.send(get(endpoint, "/execution-parameters", limits::kExecutionParametersMs), cancel);
+  if (!reply && reply.error().code == Code::kInternal) {  // an answer, if a page of some server
+    endpoint.notice(endpoint.url + "/execution-parameters: " + reply.error().message + "; ignored");
+    return ExecutionParameters{};
+  }
+  if (!reply) return fail(reply.error());
+  if (reply->status != 200) return ExecutionParameters{};
+  ExecutionParameters parameters = parse_execution_parameters(reply->body);
   for (const std::string& what : parameters.ignored) {
     endpoint.notice(endpoint.url + "/execution-parameters: " + what + "; ignored");
   }

@@ -123,6 +123,17 @@ TEST(HttpHandler, PingsUntilTheServerIsReadyAndAsksOnceForItsParameters) {
   EXPECT_THAT(paths, ElementsAre("/ping", "/ping", "/ping", "/execution-parameters"));
 }
 
+// As a server does that has one large page for every path.
+TEST(HttpHandler, APageInsteadOfParametersLeavesTheDefaults) {
+  HttpImposter server([&](const Request&) { return reply_of(200, std::string(300'000, ' ')); });
+  std::vector<std::string> notices;
+  HttpHandlerOptions options = options_for(server);
+  options.endpoint.notice = [&](std::string_view text) { notices.emplace_back(text); };
+  const auto handler = ready(std::move(options));
+  EXPECT_FALSE(handler->traits().max_payload_in_mb);
+  EXPECT_THAT(notices, ElementsAre(HasSubstr("/execution-parameters: the reply is larger than")));
+}
+
 TEST(HttpHandler, GivesUpOnAServerThatIsNeverReady) {
   HttpImposter server([](const auto&) { return reply_of(500); });
   HttpHandlerOptions options = options_for(server);
