@@ -24,7 +24,9 @@ Result<fs::path> submit_folder(const fs::path& model, std::string submit,
   const std::string_view rest =
       std::string_view(submit).substr(std::min(submit.size(), kImageModelFolder.size()));
   if (submit.starts_with(kImageModelFolder) && (rest.empty() || rest.front() == '/')) {
-    return model / fs::path(rest).relative_path();
+    const fs::path named = model / fs::path(rest).relative_path();
+    if (!is_file(named)) return named;
+    submit = named.string();  // an archive among the model's files
   }
   auto found = find_model(submit, options);
   if (!found) return fail(std::move(found).error().within("SAGEMAKER_SUBMIT_DIRECTORY"));
@@ -41,6 +43,12 @@ Result<std::optional<PythonModel>> find_python_model(const fs::path& folder,
   PythonModel out;
   out.model_folder = fs::absolute(folder).lexically_normal();
   out.program = program.empty() ? kDefaultProgram : program;
+  if (program.find('/') != program.npos) {
+    return fail(invalid_argument(
+        fmt::format("SAGEMAKER_PROGRAM is {}: it names a file of the code's folder, as AWS's "
+                    "toolkit imports none from elsewhere",
+                    program)));
+  }
   std::vector<fs::path> places = {out.model_folder / "code"};
   if (!submit.empty()) {
     MR_ASSIGN(places[0], submit_folder(out.model_folder, submit, options));
