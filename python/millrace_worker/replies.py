@@ -1,6 +1,7 @@
 """What the user's code gave as a reply, as status, content type and bytes. One that no server could
 send is an error of the code: 500 or 503 with the reason, whatever status it has itself."""
 import json
+import re
 
 
 def reply(status, content_type, value):
@@ -13,7 +14,7 @@ def reply(status, content_type, value):
         return error(500, f"{status!r} is no status of a reply; the reply is {value!r}")
     status = int(status)
     content_type = "" if content_type is None else content_type
-    if not isinstance(content_type, str) or not content_type.isprintable():
+    if not is_header(content_type):
         return error(500, f"the reply's content type is {content_type!r}")
     if status >= 300 and isinstance(value, str):
         return error(status, value, content_type)
@@ -38,6 +39,13 @@ def is_status(value):
     try:
         return 100 <= int(value) <= 999
     except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def is_header(value):
+    try:
+        return not re.search(rb"[\0-\x1f\x7f]", value.encode("utf-8", "surrogateescape"))
+    except (AttributeError, UnicodeEncodeError):
         return False
 
 

@@ -175,6 +175,12 @@ TEST(NativeReplies, AcceptChoosesTheForm) {
   EXPECT_THAT(type_for(kJson, "image/png"), AllOf(HasSubstr("Accept 'image/png'"),
                                                   HasSubstr("application/jsonlines or text/csv")));
   EXPECT_THAT(type_for("", ""), HasSubstr("no Content-Type is given"));
+  EXPECT_EQ(type_for("text/plain;Charset=\"UTF-8\"; format=flowed", ""), "text/csv");
+  EXPECT_EQ(type_for("text/plain; format=flowed;charset=us-ascii", ""), "text/csv");
+  for (const char* const other : {"text/csv; charset=iso-8859-1", "application/json;CHARSET=utf-16",
+                                  "text/plain; a=b; charset=\"windows-1252\""}) {
+    EXPECT_THAT(type_for(other, ""), AllOf(HasSubstr(other), HasSubstr("--encoding"))) << other;
+  }
   EXPECT_THAT(type_for("image/png", ""),
               AllOf(HasSubstr("Content-Type 'image/png'"), HasSubstr("text/plain")));
 }

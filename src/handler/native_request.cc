@@ -15,10 +15,38 @@ namespace {
 
 using record::MediaType;
 
+// What a Content-Type says of the text's encoding, in lower case; "": nothing.
+std::string charset_of(std::string_view content_type) {
+  std::string lower(content_type);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  size_t at = lower.find(';');
+  while (at != lower.npos) {
+    at = lower.find_first_not_of("; \t", at);
+    if (at == lower.npos) break;
+    constexpr std::string_view kName = "charset=";
+    if (lower.compare(at, kName.size(), kName) == 0) {
+      const size_t begin = lower.find_first_not_of('"', at + kName.size());
+      if (begin == lower.npos) break;
+      return lower.substr(begin, lower.find_first_of("\"; \t", begin) - begin);
+    }
+    at = lower.find(';', at);
+  }
+  return "";
+}
+
 Result<MediaType> content_type_of(const std::string& content_type) {
   constexpr std::string_view kRead =
       "the native model reads application/json, application/jsonlines, text/csv and text/plain";
   const MediaType media = record::media_type(content_type);
+  const std::string charset = charset_of(content_type);
+  if (media != MediaType::kOther && charset != "" && charset != "utf-8" && charset != "utf8" &&
+      charset != "us-ascii") {
+    return fail(bad_input("Content-Type '" + content_type +
+                          "': the native model reads UTF-8; without the charset, --encoding "
+                          "(MILLRACE_ENCODING) says what else the input is written in"));
+  }
   if (media != MediaType::kOther) return media;
   if (content_type.empty()) {
     return fail(bad_input("no Content-Type is given; " + std::string(kRead)));

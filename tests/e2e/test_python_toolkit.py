@@ -207,6 +207,7 @@ UNSENDABLE = {
     "('a', b'text/x')": (500, "content type is b'text/x'"),
     "('a', 5)": (500, "content type is 5"),
     r"('a', 'text/x\r\nX-Own: 1')": (500, "content type is 'text/x"),
+    r"('a', '\ud800')": (500, "content type is"),
     "nested(100000)": (503, "of type list"),
     "fail(0)": (500, "0 is no status"),
     "fail(None)": (500, "None is no status"),
