@@ -14,7 +14,7 @@ struct DotAvx2 : ByteProducts<Avx2> {
   static constexpr size_t kTileRows = 6;
   static constexpr size_t kTileVectors = 2;
 
-  MR_NN_MEMBER __m256i dot(__m256i sum, __m256i a, __m256i b) {
+  MR_NN_MEMBER Sum dot(Sum sum, __m256i a, __m256i b) {
     // The addition by hand, in place and in the order of the source: the tile fills all 16
     // registers, and a compiler that runs products ahead of sums spills half of them in each step.
     const __m256i product = _mm256_madd_epi16(a, b);

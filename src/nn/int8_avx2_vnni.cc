@@ -12,8 +12,8 @@ struct DotAvx2Vnni : ByteProducts<Avx2> {
   static constexpr size_t kTileRows = 6;
   static constexpr size_t kTileVectors = 2;
 
-  MR_NN_MEMBER __m256i dot(__m256i sum, __m256i a, __m256i b) {
-    return _mm256_dpbusd_avx_epi32(sum, a, b);
+  MR_NN_MEMBER Sum dot(Sum sum, __m256i a, __m256i b) {
+    return reinterpret_cast<Sum>(_mm256_dpbusd_avx_epi32(reinterpret_cast<__m256i>(sum), a, b));
   }
   MR_NN_MEMBER __m256i load_row(const unsigned char* p) { return V::load_i(p); }
 };

@@ -12,8 +12,8 @@ struct DotAvx512 : ByteProducts<Avx512> {
   static constexpr size_t kTileRows = 14;
   static constexpr size_t kTileVectors = 2;
 
-  MR_NN_MEMBER __m512i dot(__m512i sum, __m512i a, __m512i b) {
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+  MR_NN_MEMBER Sum dot(Sum sum, __m512i a, __m512i b) {
+    return sum + reinterpret_cast<Sum>(_mm512_madd_epi16(a, b));
   }
   // The even entries of each group of four before the odd ones, as panels have them.
   MR_NN_MEMBER __m512i load_row(const unsigned char* p) {

@@ -12,8 +12,8 @@ struct DotAvx512Vnni : ByteProducts<Avx512> {
   static constexpr size_t kTileRows = 14;
   static constexpr size_t kTileVectors = 2;
 
-  MR_NN_MEMBER __m512i dot(__m512i sum, __m512i a, __m512i b) {
-    return _mm512_dpbusd_epi32(sum, a, b);
+  MR_NN_MEMBER Sum dot(Sum sum, __m512i a, __m512i b) {
+    return reinterpret_cast<Sum>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), a, b));
   }
   MR_NN_MEMBER __m512i load_row(const unsigned char* p) { return V::load_i(p); }
 };

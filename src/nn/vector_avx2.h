@@ -66,6 +66,7 @@ struct Avx2 {
   }
 
   using I = __m256i;
+  using Sums [[gnu::vector_size(32)]] = int;  // see vector_avx512.h
   MR_NN_MEMBER I zero_i() { return _mm256_setzero_si256(); }
   MR_NN_MEMBER I set1_i(int x) { return _mm256_set1_epi32(x); }
   MR_NN_MEMBER I load_i(const void* p) { return _mm256_loadu_si256(static_cast<const I*>(p)); }

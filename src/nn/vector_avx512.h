@@ -69,6 +69,9 @@ struct Avx512 {
   }
 
   using I = __m512i;
+  // Lanes of 32 bits to the compiler too, which takes __m512i for lanes of 64: g++ 12 copies a
+  // tile's sums of that type in every step and stores most of them on the stack.
+  using Sums [[gnu::vector_size(64)]] = int;
   MR_NN_MEMBER I zero_i() { return _mm512_setzero_si512(); }
   MR_NN_MEMBER I set1_i(int x) { return _mm512_set1_epi32(x); }
   MR_NN_MEMBER I load_i(const void* p) { return _mm512_loadu_si512(p); }

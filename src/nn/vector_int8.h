@@ -79,12 +79,12 @@ struct ByteProducts {
   using V = Vector;
   using Args = LinearInt8Args;
   using Element = int;
-  using Sum = typename Vector::I;
+  using Sum = typename Vector::Sums;
   static constexpr size_t kGroup = kByteGroup;
   static constexpr int kTakenOff = 0;  // what load_row takes off each byte
-  MR_NN_MEMBER Sum zero_sum() { return V::zero_i(); }
-  MR_NN_MEMBER Sum load_sum(const int* p) { return V::load_i(p); }
-  MR_NN_MEMBER void store_sum(int* p, Sum x) { V::store_i(p, x); }
+  MR_NN_MEMBER Sum zero_sum() { return reinterpret_cast<Sum>(V::zero_i()); }
+  MR_NN_MEMBER Sum load_sum(const int* p) { return reinterpret_cast<Sum>(V::load_i(p)); }
+  MR_NN_MEMBER void store_sum(int* p, Sum x) { V::store_i(p, reinterpret_cast<typename V::I>(x)); }
 };
 
 // From sums to floats: the rows' zero points out, both scales and the bias in, and the activation.

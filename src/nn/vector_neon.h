@@ -72,6 +72,7 @@ struct Neon {
   }
 
   using I = int32x4_t;
+  using Sums = I;
   MR_NN_MEMBER I zero_i() { return vdupq_n_s32(0); }
   MR_NN_MEMBER I set1_i(int x) { return vdupq_n_s32(x); }
   MR_NN_MEMBER I load_i(const void* p) {
