@@ -12,6 +12,7 @@
 #include <cstring>
 
 // Beside the kernels of the same name that are compiled for CPUs that have the instructions.
+#define kAvx512Kernels kEmulatedAvx512Kernels
 #define kAvx512Int8 kEmulatedAvx512Int8
 #define kAvx512VnniInt8 kEmulatedAvx512VnniInt8
 #define kAvx2VnniInt8 kEmulatedAvx2VnniInt8

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The loops that the encoder's time goes into, as the compiler makes them for each instruction set of
-x86: in a tile of a matrix product the sums stay in registers while k runs. A compiler that stores
-them in every step halves the speed and changes no result, so no other test would see it, least of
-all for instructions that the machine lacks.
+"""The loops that the encoder's time goes into, as the compiler makes them for each instruction set
+of x86: in a tile of a matrix product the sums stay in registers while k runs. A compiler that
+stores them in every step halves the speed and changes no result, so no other test would see it,
+least of all for instructions that the machine lacks.
 
     hot_loops_test.py BUILD_FOLDER
 
