@@ -25,7 +25,7 @@ struct TransformArguments {
   std::map<std::string, std::string> values;  // by option name
   std::map<std::string, bool> switches;
   std::vector<std::string> models;  // one, or those of a pipeline in order
-  std::string pipeline;
+  std::optional<std::string> pipeline;
   std::vector<std::string> environment;  // KEY=VALUE
   std::string cli_input_json;
 };
@@ -34,11 +34,11 @@ struct TransformArguments {
 Status take_models(const TransformArguments& arguments, jobs::SettingLayers* layers) {
   const std::vector<std::string>& models = arguments.models;
   layers->local_steps = true;
-  if (!arguments.pipeline.empty()) {
+  if (arguments.pipeline) {
     if (!models.empty()) {
       return fail(invalid_argument("--pipeline names the models; --model does not go with it"));
     }
-    MR_ASSIGN(layers->steps, read_pipeline_file(arguments.pipeline));
+    MR_ASSIGN(layers->steps, read_pipeline_file(*arguments.pipeline));
     return {};
   }
   if (models.size() == 1) layers->flags["MODEL"] = models.front();

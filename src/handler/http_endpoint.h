@@ -19,6 +19,8 @@ struct HttpEndpoint {
   std::chrono::seconds ping_timeout{limits::kPingTimeoutSeconds};
   // Looked at while nothing answers: an error ends the waiting (the process has ended, for one).
   std::function<Status()> alive = [] { return Status(); };
+  // Looked at when a request was lost: the same, but waits a moment for a process that is ending.
+  std::function<Status()> ended = [] { return Status(); };
   // Told what a user should know and is no error.
   std::function<void(std::string_view)> notice = [](std::string_view) {};
 };

@@ -89,7 +89,7 @@ Result<InvokeReply> HttpHandler::answer(const InvokeRequest& request) {
     auto sent = client_->send(http, request.cancel);
     if (sent) return read_invocation_reply(std::move(*sent));
     if (sent.error().code == Code::kCancelled) return fail(std::move(sent).error());
-    MR_TRY(options_.endpoint.alive());
+    MR_TRY(options_.endpoint.ended());
     return fail(std::move(sent).error().within("Unable to get response from algorithm"));
   });
   // Only a 4xx says something about the records.
@@ -120,7 +120,7 @@ Status HttpHandler::stream(const StreamRequest& request) {
       return {};
     }
     if (reply.error().code == Code::kCancelled) return fail(std::move(reply).error());
-    MR_TRY(options_.endpoint.alive());
+    MR_TRY(options_.endpoint.ended());
     return fail(std::move(reply).error().within("Unable to get response from algorithm"));
   });
   // Only a 4xx says something about the records.

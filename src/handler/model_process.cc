@@ -27,7 +27,6 @@ namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds kReadPoll(500);
 // A supervisor that has lost its command needs milliseconds to clean up.
 constexpr std::chrono::milliseconds kEndPoll(5);
-constexpr std::chrono::milliseconds kEndWait(5000);
 constexpr std::chrono::milliseconds kWaitPoll(10);
 // The command's descriptor of a channel.
 constexpr int kChannel = 3;
@@ -167,6 +166,7 @@ Status ModelProcess::spawn() {
     return fail(child.error());
   }
   supervisor_ = *child;
+  temp_folder_ = temp;
   control_ = std::move(control.write);
   output_ = std::move(output.read);
   reader_ = std::thread([this] { read_output(); });
@@ -182,6 +182,7 @@ ModelProcess::~ModelProcess() {
   }
   supervisor_ended_ = true;
   reader_.join();
+  remove_folder(temp_folder_);  // it is gone, unless somebody killed the supervisor
 }
 
 std::string ModelProcess::url() const {
@@ -204,8 +205,8 @@ Status ModelProcess::alive() {
   return fail(internal_error(std::move(message)));
 }
 
-Status ModelProcess::ended() {
-  for (auto waited = kEndPoll; waited < kEndWait; waited += kEndPoll) {
+Status ModelProcess::ended(std::chrono::milliseconds patience) {
+  for (auto waited = kEndPoll; waited < patience; waited += kEndPoll) {
     MR_TRY(alive());
     real_clock().sleep(kEndPoll, CancelToken());
   }

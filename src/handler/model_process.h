@@ -60,8 +60,8 @@ class ModelProcess {
   std::string url() const;
   // internal once it has ended, with its exit status and its last lines. Thread-safe.
   Status alive();
-  // The same, for one who has seen that it ends: waits a moment for it to have ended.
-  Status ended();
+  // The same, for one who has seen that it ends: waits so long for it to have ended.
+  Status ended(std::chrono::milliseconds patience = std::chrono::seconds(5));
   // For a command that is to end by itself: its exit status as a shell tells it; cancelled.
   Result<int> wait(const CancelToken& cancel);
 
@@ -73,6 +73,7 @@ class ModelProcess {
 
   const ModelProcessOptions options_;
   const int port_;
+  std::filesystem::path temp_folder_;
   UniqueFd control_;  // its end is the supervisor's sign
   UniqueFd output_;
   pid_t supervisor_ = -1;

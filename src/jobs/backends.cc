@@ -19,6 +19,9 @@
 namespace millrace::jobs {
 namespace {
 
+// Between the connection that a dying server loses and its end lie milliseconds.
+constexpr std::chrono::milliseconds kLostWait(200);
+
 model::Precision precision_of(const std::string& name) {
   if (name == "bf16") return model::Precision::kBf16;
   if (name == "int8") return model::Precision::kInt8;
@@ -58,6 +61,7 @@ Result<LoadedHandler> start_model(const ModelArtifact& artifact, const JobSettin
   handler::HttpHandlerOptions http = http_options(settings, host.notice);
   http.endpoint.url = process->url();
   http.endpoint.alive = [process] { return process->alive(); };
+  http.endpoint.ended = [process] { return process->ended(kLostWait); };
   process.reset();
   auto made = handler::make_http_handler(std::move(http), cancel);
   if (!made) return fail(std::move(made).error().within("--model-command"));

@@ -26,6 +26,8 @@ constexpr const char* kPort = "8080";  // the contract's
 constexpr const char* kModelFolder = "/opt/ml/model";
 // An engine needs some tenths of a second to start a container.
 constexpr std::chrono::milliseconds kAddressPoll(100);
+// Between the connection that a dying container loses and its engine's end.
+constexpr std::chrono::milliseconds kLostWait(1000);
 
 // The container has a world of its own: nothing of this process's environment means anything there.
 Variables environment_of(const JobSettings& settings, const ModelHost& host) {
@@ -158,6 +160,7 @@ Result<LoadedHandler> load_container_handler(const ModelArtifact& artifact,
             url_of(engine, name, *process, settings, http.endpoint.ping_timeout, cancel));
   http.endpoint.direct = true;
   http.endpoint.alive = [process] { return process->alive(); };
+  http.endpoint.ended = [process] { return process->ended(kLostWait); };
   process.reset();
   MR_ASSIGN(auto made, handler::make_http_handler(std::move(http), cancel));
   return LoadedHandler{std::move(made), nullptr, {}};

@@ -29,6 +29,14 @@ class Checker {
     return found == settings_.end() ? std::move(fallback) : found->second.value;
   }
 
+  // What decides which model runs: an empty one would leave it to the default, unasked.
+  std::string name_of_model(const char* name) {
+    const auto found = settings_.find(name);
+    if (found == settings_.end()) return "";
+    if (found->second.value.empty()) reject(found->second, find_job_option(name)->values);
+    return found->second.value;
+  }
+
   std::optional<std::string> optional_text(const char* name) const {
     return setting_value(settings_, name);
   }
@@ -253,12 +261,12 @@ void take_servers(const Settings& settings, Checker& check, JobSettings* out) {
   out->invocation_retries = check.number("INVOCATIONS_MAX_RETRIES", 0, 3);
   out->python = check.text("PYTHON");
   out->image = check.text("IMAGE");
-  out->model_command = check.text("MODEL_COMMAND");
+  out->model_command = check.name_of_model("MODEL_COMMAND");
   out->model_memory_in_mb = check.number("MODEL_MEMORY_IN_MB", 1, UINT64_C(1) << 30);
   out->model_stop_timeout_seconds = check.number("MODEL_STOP_TIMEOUT_IN_SECONDS", 0, 3600);
   out->pass_credentials = check.flag("PASS_CREDENTIALS");
   out->ping_timeout_seconds = check.number("PING_TIMEOUT_IN_SECONDS", 1, 86400);
-  out->model_image = check.text("MODEL_IMAGE");
+  out->model_image = check.name_of_model("MODEL_IMAGE");
   const auto image = settings.find("MODEL_IMAGE");
   if (!out->model_image.empty() && !is_image_name(out->model_image)) {
     check.reject(image->second, "the name of an image, as registry/name:tag");
@@ -292,7 +300,7 @@ void take_input_settings(Checker& check, JobSettings* out) {
 Result<JobSettings> check_settings(const Settings& settings, int cores) {
   Checker check(settings);
   JobSettings out;
-  out.model = check.text("MODEL");
+  out.model = check.name_of_model("MODEL");
   out.input = check.text("INPUT");
   out.output = check.text("OUTPUT");
   out.content_type = check.optional_text("CONTENT_TYPE");

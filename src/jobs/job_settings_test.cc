@@ -132,6 +132,17 @@ TEST(CheckSettings, NamesSettingValueAndWhatIsAllowed) {
   EXPECT_TRUE(checked({{"MAX_PAYLOAD_IN_MB", "20"}, {"MAX_CONCURRENT_TRANSFORMS", "5"}}));
 }
 
+// An empty variable of a script must not run the default model instead of the one that it meant.
+TEST(CheckSettings, WhatNamesAModelIsNotEmpty) {
+  for (const char* const name : {"MODEL", "MODEL_COMMAND", "MODEL_IMAGE"}) {
+    const auto refused = checked({{name, ""}});
+    ASSERT_FALSE(refused) << name;
+    EXPECT_NE(refused.error().message.find(flag_name(name) + ": '' is not allowed"),
+              std::string::npos)
+        << refused.error().message;
+  }
+}
+
 TEST(CheckSettings, TakesDelimitersOfOneCharacterAndTab) {
   EXPECT_EQ(checked({{"CSV_DELIMITER", ";"}})->csv_delimiter, ';');
   EXPECT_EQ(checked({{"CSV_DELIMITER", "|"}})->csv_delimiter, '|');

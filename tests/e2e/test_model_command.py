@@ -99,8 +99,11 @@ def test_a_command_that_does_not_exist_says_so(cli, source, temp, tmp_path):
     assert "no-such-program" in result.stderr
 
 
-def test_a_server_that_dies_of_a_record_fails_the_object_with_its_log(cli, source, temp, tmp_path):
-    result = run(cli, source, temp, tmp_path, command("dies"), exit_status=1)
+@pytest.mark.parametrize("retries", [0, 3])
+def test_a_server_that_dies_of_a_record_fails_the_object_with_its_log(cli, source, temp, tmp_path,
+                                                                      retries):
+    result = run(cli, source, temp, tmp_path, command("dies"), "--invocations-max-retries", retries,
+                 exit_status=1)
     assert "a.txt: records 1 to 2 (from byte 0): the model's process ended with exit status 9" in (
         result.stderr)
     assert "\n  killed by a bad record\n" in result.stderr
@@ -119,6 +122,12 @@ def test_a_server_that_ignores_sigterm_is_killed(cli, source, temp, tmp_path):
     run(cli, source, temp, tmp_path, command("stubborn", marker),
         "--model-stop-timeout-in-seconds", 1)
     assert processes(marker) == []
+    assert list(temp.iterdir()) == []
+
+
+def test_the_folder_of_a_command_that_kills_its_supervisor_is_removed(cli, source, temp, tmp_path):
+    result = run(cli, source, temp, tmp_path, "kill -9 $PPID", exit_status=2)
+    assert "was ended by signal 9" in result.stderr
     assert list(temp.iterdir()) == []
 
 
