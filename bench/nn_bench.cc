@@ -1,5 +1,6 @@
 // The kernels of nn/ alone, on one core, for every instruction set of this CPU: GFLOP/s of linear
-// in fp32 and int8 at the shapes of DistilBERT-base and of MiniLM, attention, LayerNorm and GELU.
+// in fp32 and int8 at the shapes of DistilBERT-base and of MiniLM, attention, LayerNorm,
+// quantisation and GELU.
 // The counter "of_peak" is the share of the multiply-adds that this core did per second in a loop
 // of nothing else.
 #include <benchmark/benchmark.h>
@@ -134,6 +135,19 @@ void run_layer_norm(benchmark::State& state, const Isa& isa) {
   state.counters["ns/row"] = best / kRows * 1e9;
 }
 
+void run_quantize(benchmark::State& state, const Isa& isa) {
+  constexpr size_t kRows = 128;
+  const auto n = static_cast<size_t>(state.range(0));
+  const std::vector<float> x = numbers(kRows * n);
+  std::vector<uint8_t> bytes(kRows * QuantizedRows::row_stride(n));
+  std::vector<float> scale(kRows);
+  std::vector<int> zero(kRows);
+  const double best = fastest(state, [&] {
+    isa.kernels->quantize(x.data(), n, kRows, n, {bytes.data(), scale.data(), zero.data()});
+  });
+  state.counters["ns/row"] = best / kRows * 1e9;
+}
+
 void run_gelu(benchmark::State& state, const Isa& isa) {
   std::vector<float> x = numbers(4096);
   const double best =
@@ -172,6 +186,10 @@ void add_all(const std::string& name) {
                                [isa](benchmark::State& state) { run_layer_norm(state, isa); })
       ->Arg(384)
       ->Arg(768);
+  benchmark::RegisterBenchmark((name + "/quantize").c_str(),
+                               [isa](benchmark::State& state) { run_quantize(state, isa); })
+      ->Arg(768)
+      ->Arg(3072);
   benchmark::RegisterBenchmark((name + "/gelu").c_str(),
                                [isa](benchmark::State& state) { run_gelu(state, isa); });
 }

@@ -39,6 +39,30 @@ MR_NN_INLINE HeadScratch head_scratch(const AttentionArgs& args) {
   return s;
 }
 
+// `count` keys (1 to kTransposeSide) become as many columns of the panel, the columns behind them
+// 0: what lies there is computed and never read, and must be no slow numbers.
+template <class V>
+MR_NN_INLINE void transpose_group(const float* from, size_t ld, size_t count, size_t d,
+                                  float* panel) {
+  constexpr size_t kSide = V::kTransposeSide;
+  const bool whole = count == kSide;
+  float beside[kSide * kSide];
+  if (!whole) {
+    for (float& x : beside) x = 0.0F;
+  }
+  size_t i = 0;
+  for (; i + kSide <= d; i += kSide) {
+    if (!whole) copy_rows(from + i, ld, count, kSide, beside, kSide);
+    V::transpose(whole ? from + i : beside, whole ? ld : kSide, panel + i * kPanelColumns,
+                 kPanelColumns);
+  }
+  for (; i < d; ++i) {
+    for (size_t j = 0; j < kSide; ++j) {
+      panel[i * kPanelColumns + j] = j < count ? from[j * ld + i] : 0.0F;
+    }
+  }
+}
+
 template <class V>
 MR_NN_INLINE void transpose_keys(const float* k, const AttentionArgs& args, float* keys) {
   constexpr size_t kSide = V::kTransposeSide;
@@ -46,22 +70,12 @@ MR_NN_INLINE void transpose_keys(const float* k, const AttentionArgs& args, floa
     float* panel = keys + first * args.d;
     const size_t count = smaller(kPanelColumns, args.length - first);
     size_t key = 0;
-    for (; key + kSide <= count; key += kSide) {
-      const float* from = k + (first + key) * args.ld;
-      size_t i = 0;
-      for (; i + kSide <= args.d; i += kSide) {
-        V::transpose(from + i, args.ld, panel + i * kPanelColumns + key, kPanelColumns);
-      }
-      for (; i < args.d; ++i) {
-        for (size_t j = 0; j < kSide; ++j)
-          panel[i * kPanelColumns + key + j] = from[j * args.ld + i];
-      }
+    for (; key < count; key += kSide) {
+      transpose_group<V>(k + (first + key) * args.ld, args.ld, smaller(kSide, count - key), args.d,
+                         panel + key);
     }
-    // Columns without a key are computed and never read; zeros keep them from being slow numbers.
-    for (size_t i = 0; i < args.d; ++i) {
-      for (size_t j = key; j < kPanelColumns; ++j) {
-        panel[i * kPanelColumns + j] = j < count ? k[(first + j) * args.ld + i] : 0.0F;
-      }
+    for (size_t i = 0; i < args.d && key < kPanelColumns; ++i) {
+      for (size_t j = key; j < kPanelColumns; ++j) panel[i * kPanelColumns + j] = 0.0F;
     }
   }
 }

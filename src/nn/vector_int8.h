@@ -17,23 +17,39 @@ MR_NN_INLINE void quantize_row(const float* x, size_t n, unsigned char* bytes, s
                                float* row_scale, int* row_zero) {
   using T = typename V::T;
   constexpr float kLargest = 0x1.fffffep+127F;
-  T least[kLaneVectors<V>];
-  T greatest[kLaneVectors<V>];
-  T check[kLaneVectors<V>];  // 0, or NaN where an entry is not finite
-  set_lanes<V>(least, 0.0F);
-  set_lanes<V>(greatest, 0.0F);
-  set_lanes<V>(check, 0.0F);
+  // Two registers of each for a lane: the CPU waits for one addition before the next into the same.
+  constexpr size_t kChains = 2 * kLaneVectors<V>;
+  T least[kChains];
+  T greatest[kChains];
+  T check[kChains];  // 0, or NaN where an entry is not finite
+  MR_NN_UNROLL
+  for (size_t v = 0; v < kChains; ++v) least[v] = greatest[v] = check[v] = V::set1(0.0F);
+  const auto see = [&](size_t v, T y) __attribute__((always_inline)) {
+    least[v] = V::min(y, least[v]);
+    greatest[v] = V::max(y, greatest[v]);
+    check[v] = V::fma(y, V::set1(0.0F), check[v]);
+  };
+  size_t seen = 0;
+  for (; seen + 2 * kLanes <= n; seen += 2 * kLanes) {
+    MR_NN_UNROLL
+    for (size_t v = 0; v < kChains; ++v) see(v, V::load(x + seen + v * V::kWidth));
+  }
   for_lanes<V>(
-      n, [&](size_t v, size_t i, size_t count) __attribute__((always_inline)) {
-        const T y = load_some<V>(x + i, count);
-        least[v] = V::min(y, least[v]);
-        greatest[v] = V::max(y, greatest[v]);
-        check[v] = V::fma(y, V::set1(0.0F), check[v]);
-      });
-  for (size_t v = 0; v < kLaneVectors<V>; ++v) least[v] = V::sub(V::set1(0.0F), least[v]);
-  const float minus_low = V::max_of(least);
-  const float range = V::max_of(greatest) + minus_low;
-  const bool finite = V::sum_of(check) == 0.0F && range <= kLargest;
+      n - seen, [&](size_t v, size_t i, size_t count)
+                    __attribute__((always_inline)) { see(v, load_some<V>(x + seen + i, count)); });
+  T lows[kLaneVectors<V>];
+  T highs[kLaneVectors<V>];
+  T checks[kLaneVectors<V>];
+  MR_NN_UNROLL
+  for (size_t v = 0; v < kLaneVectors<V>; ++v) {
+    const size_t other = v + kLaneVectors<V>;
+    lows[v] = V::sub(V::set1(0.0F), V::min(least[v], least[other]));
+    highs[v] = V::max(greatest[v], greatest[other]);
+    checks[v] = V::add(check[v], check[other]);
+  }
+  const float minus_low = V::max_of(lows);
+  const float range = V::max_of(highs) + minus_low;
+  const bool finite = V::sum_of(checks) == 0.0F && range <= kLargest;
   const bool usable = finite && range > kNoRange;
   *row_scale = usable ? range / 255.0F : finite ? 0.0F : __builtin_nanf("");
   *row_zero = 0;
