@@ -1,4 +1,5 @@
 // `millrace bench`: the engine alone on a file of texts, one a line.
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <memory>
@@ -103,6 +104,17 @@ nlohmann::ordered_json to_json(const Measured& measured) {
 // Records whose label changes that are shown.
 constexpr size_t kExamplesMax = 5;
 
+// Texts whose result is no number, which are not compared.
+size_t without_numbers(const Measured& measured, size_t labels) {
+  const std::vector<float>& logits = measured.engine.logits;
+  size_t count = 0;
+  for (size_t begin = 0; begin + labels <= logits.size(); begin += labels) {
+    const auto row = std::span(logits).subspan(begin, labels);
+    if (!std::ranges::all_of(row, [](float x) { return std::isfinite(x); })) ++count;
+  }
+  return count;
+}
+
 // What `measured` changes against fp32, beside its speed.
 void add_difference(const Measured& fp32, const Measured& measured, nlohmann::ordered_json* json) {
   const handler::NativeContext context(fp32.loaded.model, fp32.loaded.options);
@@ -113,6 +125,8 @@ void add_difference(const Measured& fp32, const Measured& measured, nlohmann::or
   (*json)["labels_changed"] = difference.changed.size();
   (*json)["largest_score_change"] = difference.largest_score_change;
   (*json)["mean_score_change"] = difference.mean_score_change;
+  const size_t numberless = without_numbers(measured, labels);
+  if (numberless > 0) (*json)["not_a_number"] = numberless;
   auto examples = nlohmann::ordered_json::array();
   for (const size_t i : difference.changed) {
     if (examples.size() == kExamplesMax) break;
@@ -149,6 +163,8 @@ Status compare_precisions(const Bench& bench) {
 
 Status bench_one(const Bench& bench, const std::string& precision) {
   MR_ASSIGN(const Measured measured, measure(bench, precision));
+  const std::string& notice = measured.loaded.model->info().notice;
+  if (!notice.empty()) say("note: " + notice);
   put(to_json(measured).dump() + "\n");
   return {};
 }

@@ -84,9 +84,12 @@ struct Listing {
   std::vector<std::string> files;
 };
 
+std::string place_of(const HubModel& model, const HubOptions& options) {
+  return fmt::format("{}@{} on {}", model.repository, model.revision, options.endpoint);
+}
+
 Error refused(const HubModel& model, const HubOptions& options, int status) {
-  const std::string what =
-      fmt::format("{}@{} on {}", model.repository, model.revision, options.endpoint);
+  const std::string what = place_of(model, options);
   if (status == 404) {
     return not_found(what + ": no such repository or revision, or a private one without a token");
   }
@@ -116,12 +119,14 @@ Result<Listing> parse_listing(const std::string& body) {
 }
 
 Result<Listing> list_files(HubConnection* hub, const HubModel& model, const HubOptions& options) {
-  MR_ASSIGN(const HttpReply reply,
-            hub->get(fmt::format("{}/api/models/{}/revision/{}", options.endpoint,
-                                 percent_encode(model.repository, true),
-                                 percent_encode(model.revision))));
-  if (reply.status != 200) return fail(refused(model, options, reply.status));
-  return parse_listing(reply.body);
+  auto reply =
+      hub->get(fmt::format("{}/api/models/{}/revision/{}", options.endpoint,
+                           percent_encode(model.repository, true), percent_encode(model.revision)));
+  if (!reply) return fail(std::move(reply).error().within(place_of(model, options)));
+  if (reply->status != 200) return fail(refused(model, options, reply->status));
+  auto listing = parse_listing(reply->body);
+  if (!listing) return fail(std::move(listing).error().within(place_of(model, options)));
+  return listing;
 }
 
 // A link, as Hugging Face's tools make it, so that revisions share what did not change.
@@ -259,7 +264,9 @@ Result<fs::path> pull_hub_model(const HubModel& model, const HubOptions& options
     if (cached) return cached;
     return fail(invalid_argument("HF_HUB_OFFLINE is set, and " + cached.error().message));
   }
-  MR_TRY(parse_endpoint_url(options.endpoint));
+  if (auto url = parse_endpoint_url(options.endpoint); !url) {
+    return fail(std::move(url).error().within("HF_ENDPOINT"));
+  }
   MR_ASSIGN(const auto locked,
             lock_cache(options.cache_folder / ".locks",
                        folder_of(model, options).filename().string() + ".lock", options.cancel));

@@ -216,11 +216,16 @@ class Download {
 
 Result<HttpReply> HubConnection::get(const std::string& url) {
   return retry(retrying_, options_.cancel, [&]() -> Result<HttpReply> {
-    HttpRequest request;
-    request.url = url;
-    MR_ASSIGN(HttpReply reply, send(std::move(request)));
-    if (is_temporary(reply.status)) return fail(bad_status(reply.status));
-    return reply;
+    std::string at = url;
+    for (int hops = 0; hops <= kRedirectsMax; ++hops) {
+      HttpRequest request;
+      request.url = at;
+      MR_ASSIGN(HttpReply reply, send(std::move(request)));
+      if (is_temporary(reply.status)) return fail(bad_status(reply.status));
+      if (!is_redirect(reply.status)) return reply;
+      at = resolved(at, reply.header("location"));
+    }
+    return fail(corruption("redirected too often"));
   });
 }
 

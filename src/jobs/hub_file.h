@@ -17,7 +17,8 @@ class HubConnection {
  public:
   explicit HubConnection(const HubOptions& options) : options_(options) {}
 
-  // Any status that is an answer; 429 and 5xx are tried again and unavailable then.
+  // Any status that is an answer; 429 and 5xx are tried again and unavailable then. Redirects are
+  // followed: that is how the hub answers for a repository's former name.
   Result<HttpReply> get(const std::string& url);
   // One attempt, redirects not followed.
   Result<HttpReply> send(HttpRequest request);

@@ -20,6 +20,8 @@ class HubServer:
         self.requests = []      # (method, path, Range, Authorization)
         self.cut_after = None   # bytes of a large file, once
         self.lie = False        # about the checksum of large files
+        self.renamed = {}       # former name of a repository -> its name
+        self.broken = False     # the listing
         self.commits = {"main": "a" * 40, "v1": "b" * 40}
         handler = type("Handler", (Handler,), {"hub": self})
         self._servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -71,6 +73,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send_storage(path.removeprefix("/storage/"))
         if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
             return self.send(401)
+        for former, name in hub.renamed.items():
+            for prefix in ("/api/models/", "/"):
+                if path.startswith(f"{prefix}{former}/"):
+                    return self.send(307, Location=path.replace(former, name, 1))
         parts = path.strip("/").split("/")
         if parts[:2] == ["api", "models"] and parts[-2] == "revision":
             return self.send_listing("/".join(parts[2:-2]), parts[-1])
@@ -80,6 +86,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(404)
 
     def send_listing(self, repository, revision):
+        if self.hub.broken:
+            return self.send(503)
         folder = self.hub.folder / repository
         commit = self.hub.commits.get(revision, revision)
         if not folder.is_dir() or commit not in self.hub.commits.values():

@@ -1,9 +1,12 @@
 """What scripts rely on: names, inference from file names, exit statuses, the summary line."""
 import json
 import re
+import shutil
 import time
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from cli import files_in, json_lines, write
 
@@ -210,6 +213,21 @@ def test_bench_compares_precisions_on_the_users_texts(cli, tiny_model, tmp_path)
             assert len(line["changed"]) == min(5, line["labels_changed"])
     cli.run("bench", "--model", tiny_model, "--input", source, "--compare-precisions",
             "--precision", "fp32", exit_status=2)
+
+
+def test_bench_says_what_is_computed_in_another_precision_or_gives_no_number(cli, tiny_model,
+                                                                             tmp_path):
+    source = write(tmp_path / "a.txt", "great app\nI hate it\n" * 10)
+    run = cli.run("bench", "--model", tiny_model, "--input", source, "--precision", "bf16")
+    other = json.loads(run.stdout)["precision"] != "bf16"
+    assert ("computing in fp32" in run.stderr) == other
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    tensors = load_file(model / "model.safetensors")
+    tensors["classifier.weight"] = np.full_like(tensors["classifier.weight"], 3e38)
+    save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    run = cli.run("bench", "--model", model, "--input", source, "--compare-precisions")
+    assert json.loads(run.stdout.splitlines()[0])["not_a_number"] == 20
 
 
 def test_bench_answers_duplicates_once_when_asked(cli, tiny_model, tmp_path):

@@ -136,6 +136,24 @@ def test_what_is_not_there_is_named(hub, pull):
         assert "expected ORG/NAME[@REVISION]" in pull(name, exit_status=2).stderr
 
 
+@pytest.mark.parametrize("former", ["tiny-sentiment", "someone-else/tiny"])
+def test_a_repository_is_found_by_its_former_name(hub, pull, tmp_path, former):
+    hub.renamed = {former: REPOSITORY}
+    hub.token = "hf_secret"
+    folder = pull(former, env={"HF_TOKEN": "hf_secret"}).stdout.strip()
+    assert "model.safetensors" in os.listdir(folder)
+    assert f"models--{former.replace('/', '--')}/snapshots" in folder
+    hub.stop()
+    assert pull(former, env={"HF_HUB_OFFLINE": "1"}).stdout.strip() == folder
+
+
+def test_a_hub_that_does_not_answer_is_named_with_what_was_asked_of_it(hub, pull):
+    hub.broken = True
+    assert f"{REPOSITORY}@main on {hub.url}: answered 503" in pull(REPOSITORY, exit_status=2).stderr
+    refused = pull(REPOSITORY, env={"HF_ENDPOINT": "nonsense"}, exit_status=2)
+    assert "HF_ENDPOINT: URL 'nonsense'" in refused.stderr
+
+
 def as_torch(tiny_model, folder, shards=1):
     shutil.copytree(tiny_model, folder)
     tensors = load_file(folder / "model.safetensors")
