@@ -16,6 +16,14 @@ install(DIRECTORY include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY python/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/python
         PATTERN __pycache__ EXCLUDE)
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/models)
+# The unit names the program where it is put, which only the installation knows.
+install(CODE "
+  set(bindir \"${CMAKE_INSTALL_BINDIR}\")
+  cmake_path(ABSOLUTE_PATH bindir BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\")
+  configure_file(\"${CMAKE_SOURCE_DIR}/contrib/systemd/millrace.service.in\"
+                 \"${CMAKE_BINARY_DIR}/millrace.service\" @ONLY)")
+install(FILES ${CMAKE_BINARY_DIR}/millrace.service DESTINATION lib/systemd/system)
+install(FILES contrib/systemd/millrace.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace)
 install(FILES LICENSE NOTICE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 
 set(millrace_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/millrace)

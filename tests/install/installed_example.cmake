@@ -46,3 +46,10 @@ endif()
 
 run(${prefix}/bin/millrace --version)
 expect("millrace [0-9]+\\.[0-9]+\\.[0-9]+")
+
+# The service's unit starts the program where it lies.
+file(STRINGS ${prefix}/lib/systemd/system/millrace.service start REGEX "^ExecStart=")
+if(NOT start STREQUAL "ExecStart=${prefix}/bin/millrace serve --config /etc/millrace/millrace.conf")
+  message(FATAL_ERROR "the unit has ${start}")
+endif()
+run(${prefix}/bin/millrace serve --config ${prefix}/share/millrace/millrace.conf --help)
