@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "cli/console.h"
+#include "cli/signals.h"
 #include "jobs/backends.h"
 #include "jobs/model_artifact.h"
 #include "jobs/model_request.h"
@@ -73,6 +74,7 @@ Result<fs::path> model_folder(const std::string& model, const Context& context) 
 }
 
 int run(int argc, char** argv, const Context& context) {
+  tell_of_exhaustion();
   CLI::App app(kDescription, "millrace");
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("millrace ") + kVersion);

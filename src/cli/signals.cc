@@ -1,9 +1,14 @@
 #include "cli/signals.h"
 
 #include <unistd.h>
-#include <csignal>
 
 #include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <system_error>
 
 #include "cli/cli.h"
 
@@ -20,7 +25,39 @@ void on_signal(int) {
   g_token->cancel();
 }
 
+// Whatever the thread was doing, a message can still be written: nothing here allocates.
+void tell(const char* text) {
+  (void)!::write(STDERR_FILENO, text, std::strlen(text));
+}
+
+// What escapes to here is memory or threads that the machine does not give; all else is a bug, and
+// leaves a core as one.
+[[noreturn]] void on_terminate() {
+  const char* why = std::uncaught_exceptions() > 0 ? "out of memory, or of threads" : nullptr;
+  if (const std::exception_ptr escaped = std::current_exception()) {
+    try {
+      std::rethrow_exception(escaped);
+    } catch (const std::bad_alloc&) {
+      why = "out of memory";
+    } catch (const std::system_error&) {
+      why = "out of memory, or of threads";
+    } catch (...) {
+    }
+  }
+  if (why == nullptr) std::abort();
+  tell("millrace: ");
+  tell(why);
+  tell(
+      " (limits: ulimit -v, ulimit -u, or those of a container); outputs that were not complete "
+      "are not there, and the same command goes on with what was finished\n");
+  ::_exit(kExitFailed);
+}
+
 }  // namespace
+
+void tell_of_exhaustion() {
+  std::set_terminate(on_terminate);
+}
 
 void cancel_on_signals(const CancelToken& token) {
   g_token = new CancelToken(token);  // never freed, see above

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/background.h"
 #include "base/clock.h"
 
 namespace millrace::handler {
@@ -169,7 +170,7 @@ Status ModelProcess::spawn() {
   temp_folder_ = temp;
   control_ = std::move(control.write);
   output_ = std::move(output.read);
-  reader_ = std::thread([this] { read_output(); });
+  MR_ASSIGN(reader_, start_thread([this] { read_output(); }));
   return {};
 }
 
@@ -181,7 +182,7 @@ ModelProcess::~ModelProcess() {
     }
   }
   supervisor_ended_ = true;
-  reader_.join();
+  if (reader_.joinable()) reader_.join();
   remove_folder(temp_folder_);  // it is gone, unless somebody killed the supervisor
 }
 

@@ -10,6 +10,7 @@
 #include <future>
 #include <system_error>
 
+#include "base/background.h"
 #include "base/limits.h"
 #include "base/xxh3.h"
 #include "model/config.h"
@@ -156,8 +157,9 @@ Result<std::shared_ptr<const TextClassificationModel>> TextClassificationModel::
   MR_ASSIGN(const Config config, parse_config(config_text, kConfigFile));
 
   // Beside the weights: it is one thread's work, and theirs is shared by the others.
-  const auto policy = options.threads > 1 ? std::launch::async : std::launch::deferred;
-  std::future<TokenizerResult> tokenizer = std::async(policy, load_tokenizer, folder);
+  const auto load = [&folder] { return load_tokenizer(folder); };
+  std::future<TokenizerResult> tokenizer =
+      options.threads > 1 ? in_background(load) : std::async(std::launch::deferred, load);
   MR_ASSIGN(auto weights, load_weights(folder, config, options));
 
   const std::shared_ptr<TextClassificationModel> model(new TextClassificationModel());

@@ -10,6 +10,7 @@
 #include <limits>
 #include <thread>
 
+#include "base/background.h"
 #include "base/limits.h"
 #include "base/xxh3.h"
 #include "model/weight_plan.h"
@@ -134,9 +135,14 @@ void load_blocks(std::vector<Block>* blocks, int threads) {
     std::vector<float> scratch;
     for (size_t i = next++; i < blocks->size(); i = next++) load_block(&(*blocks)[i], &scratch);
   };
-  std::vector<std::jthread> helpers;
-  for (int i = 1; i < threads; ++i) helpers.emplace_back(work);
+  std::vector<std::thread> helpers;
+  for (int i = 1; i < threads; ++i) {
+    Result<std::thread> helper = start_thread(work);
+    if (!helper) break;  // those that there are do it
+    helpers.push_back(std::move(*helper));
+  }
   work();
+  for (std::thread& helper : helpers) helper.join();
 }
 
 // Over the tensors by name, so that the digest is the model's and not its files'. XXH3 and not

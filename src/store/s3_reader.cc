@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "store/background.h"
+#include "base/background.h"
 
 namespace millrace::store {
 namespace {

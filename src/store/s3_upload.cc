@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/background.h"
 #include "base/check.h"
 #include "base/digest.h"
 #include "base/limits.h"
-#include "store/background.h"
 #include "store/s3_reply.h"
 
 namespace millrace::store {

@@ -3,11 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <thread>
 #include <unordered_set>
 #include <utility>
 
-#include "base/limits.h"
+#include "transform/concurrently.h"
 
 namespace millrace::transform {
 namespace {
@@ -71,17 +70,12 @@ Result<store::ObjectInfo> find_listed(store::ObjectStore& input, const std::stri
 Result<std::vector<store::ObjectInfo>> find_all_listed(store::ObjectStore& input,
                                                        const std::vector<std::string>& keys) {
   std::vector<Result<store::ObjectInfo>> found(keys.size());
-  std::atomic<size_t> next{0};
-  const auto work = [&] {
-    for (size_t i = next++; i < keys.size(); i = next++) {
-      found[i] = find_listed(input, keys[i]);
-      if (!found[i]) next = keys.size();
-    }
-  };
-  std::vector<std::thread> threads;
-  const size_t count = std::min<size_t>(keys.size(), limits::kLanesMax);
-  for (size_t i = 0; i < count; ++i) threads.emplace_back(work);
-  for (std::thread& thread : threads) thread.join();
+  std::atomic<bool> failed{false};
+  concurrently(keys.size(), [&](size_t i) {
+    if (failed) return;
+    found[i] = find_listed(input, keys[i]);
+    if (!found[i]) failed = true;
+  });
   std::vector<store::ObjectInfo> objects;
   for (auto& object : found) {
     if (!object) return fail(std::move(object).error());

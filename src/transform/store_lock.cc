@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/xxh3.h"
 #include "transform/file_io.h"
@@ -221,7 +222,13 @@ Status StoreLock::take() {
     MR_ASSIGN(const bool ours, make(seen ? seen->number + 1 : 1));
     if (!ours) continue;
     held_locks().add(owner_);
-    keeper_ = std::thread([this] { keep(); });
+    held_ = true;
+    auto keeper = start_thread([this] { keep(); });
+    if (!keeper) {
+      give_back();
+      return fail(std::move(keeper).error().within("keep the lock of the job's work area"));
+    }
+    keeper_ = std::move(*keeper);
     return {};
   }
 }
@@ -288,13 +295,13 @@ bool StoreLock::was_lost() const {
 }
 
 void StoreLock::give_back() {
-  if (!keeper_.joinable()) return;
+  if (!std::exchange(held_, false)) return;
   {
     std::lock_guard lock(mutex_);
     ending_ = true;
   }
   changed_.notify_all();
-  keeper_.join();
+  if (keeper_.joinable()) keeper_.join();
   held_locks().remove(owner_);
   if (was_lost()) return;
   const Result<std::optional<Seen>> now = look();

@@ -49,6 +49,7 @@ class StoreLock {
   const std::string owner_;
   uint64_t renewals_ = 0;
   uint64_t number_ = 0;  // of the lock that is ours
+  bool held_ = false;
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

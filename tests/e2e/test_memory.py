@@ -3,6 +3,7 @@ form runs with every test; the long one, with the sizes of real life, by MILLRAC
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import time
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cli import write
+from cli import files_in, write
 
 LONG = os.environ.get("MILLRACE_LONG_TESTS") == "1"
 MIB = 1 << 20
@@ -114,3 +115,24 @@ def test_a_parquet_row_group_larger_than_what_is_held(cli, parquet, tiny_model, 
     out = pq.ParquetFile(tmp_path / "out.parquet")
     assert out.metadata.num_rows == rows and out.num_row_groups > 1
     assert peak < 800, f"the row group has {source.stat().st_size / MIB:.0f} MiB"
+
+
+@pytest.mark.parametrize("mebibytes", [120, 200, 300, 450, 700])
+def test_too_little_memory_is_an_error_and_no_crash(cli, tiny_model, tmp_path, mebibytes):
+    """Whatever it is that the limit hits first: loading, a thread, a buffer."""
+    for name in ("a", "b", "c"):
+        write(tmp_path / "in" / f"{name}.txt", "great app\n" * 2000)
+    job = (tiny_model, tmp_path / "in", tmp_path / "out")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (mebibytes * MIB, mebibytes * MIB))
+
+    run = cli.transform(*job, preexec=limit, exit_status=None)
+    assert run.exit_status in (0, 1, 2), f"it was killed: {run.exit_status}\n{run.stderr}"
+    if run.exit_status != 0:
+        assert "terminate called" not in run.stderr and "Traceback" not in run.stderr
+        assert "memory" in run.stderr or "thread" in run.stderr, run.stderr
+    assert all(len(content.splitlines()) == 2000
+               for content in files_in(tmp_path / "out").values())
+    cli.transform(*job, "--if-exists", "update")
+    assert len(files_in(tmp_path / "out")) == 3
