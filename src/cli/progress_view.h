@@ -26,7 +26,8 @@ class ProgressView {
   bool drawn_ = false;
 };
 
-// The bar's text for a terminal of `columns`; pure, for tests.
+// The bar's text for a terminal of `columns`, which it never fills: percent, records, rate, ETA and
+// errors first; then objects, a bar, and the name of one, as far as there is room. Pure, for tests.
 std::string render_bar(const transform::Progress& progress, size_t columns);
 std::string render_json(const transform::Progress& progress);
 // "0:07", "12:34", "1:02:03".

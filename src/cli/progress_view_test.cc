@@ -23,11 +23,54 @@ transform::Progress half_done() {
 
 TEST(ProgressBar, ShowsCountsRateErrorsAndEta) {
   EXPECT_EQ(render_bar(half_done(), 200),
-            "[############............]  50%  3/10 objects  1,234,567 of >= 2,000,000 records  "
-            "20576/s  1 errors  ETA 1:00");
+            "[############............]  50%  1,234,567 of >= 2,000,000 records  20,576/s  "
+            "ETA 1:00  1 error  3/10 objects");
   transform::Progress exact = half_done();
   exact.records_total_exact = true;
   EXPECT_NE(render_bar(exact, 200).find("1,234,567 of 2,000,000 records"), std::string::npos);
+}
+
+TEST(ProgressBar, KeepsPercentRecordsRateEtaAndErrorsOnNarrowTerminals) {
+  EXPECT_EQ(render_bar(half_done(), 80),
+            " 50%  1,234,567 of >= 2,000,000 records  20,576/s  ETA 1:00  1 error");
+  EXPECT_EQ(render_bar(half_done(), 60), " 50%  1.23M of >=2.00M  20.6k/s  ETA 1:00  1 error");
+  transform::Progress large = half_done();
+  large.records_done = 1234567890;
+  large.records_total = 98765432100;
+  large.bytes_total = 500000;
+  large.records_failed = 999;
+  EXPECT_EQ(render_bar(large, 60), "  0%  1.23G of >=98.8G  20.6k/s  ETA 16:39:00  1.00k errors");
+}
+
+TEST(ProgressBar, IsNotFullBeforeAllIsDone) {
+  transform::Progress p = half_done();
+  p.bytes_done = 999;
+  EXPECT_NE(render_bar(p, 80).find(" 99%"), std::string::npos);
+}
+
+TEST(ProgressBar, EndsWithTheNameOfAnObjectUnderWayAsFarAsThereIsRoom) {
+  transform::Progress p = half_done();
+  p.objects_total = 1;
+  p.records_total = 1300000;
+  p.running = {"reviews/2024/part-00012.csv"};
+  p.objects_running = 1;
+  EXPECT_EQ(render_bar(p, 84),
+            " 50%  1,234,567 of >= 1,300,000 records  20,576/s  ETA 1:00  1 error  "
+            "...-00012.csv");
+  EXPECT_TRUE(render_bar(p, 200).ends_with("  1 error  reviews/2024/part-00012.csv"));
+  p.objects_running = 4;
+  EXPECT_TRUE(render_bar(p, 200).ends_with("part-00012.csv +3"));
+}
+
+TEST(ProgressBar, ShowsNothingOfANameThatATerminalWouldActOn) {
+  transform::Progress p = half_done();
+  p.objects_running = 1;
+  p.running = {
+      "a\x1b[2J\n\xC2\x9B"
+      "b\xC3\xA9.csv"};
+  EXPECT_TRUE(render_bar(p, 200).ends_with("  a?[2J??b\xC3\xA9.csv"));
+  p.running = {"a\xFF.csv"};
+  EXPECT_TRUE(render_bar(p, 200).ends_with("  a?.csv"));
 }
 
 TEST(ProgressJson, NamesTheObjectsUnderWayAndTheRateOfTheLastMinute) {
@@ -44,8 +87,11 @@ TEST(ProgressJson, NamesTheObjectsUnderWayAndTheRateOfTheLastMinute) {
 }
 
 TEST(ProgressBar, NeverWrapsOnNarrowTerminals) {
-  for (size_t columns = 1; columns < 120; ++columns) {
-    EXPECT_LT(render_bar(half_done(), columns).size(), columns);
+  transform::Progress p = half_done();
+  p.objects_running = 12;
+  p.running = {"some/folder/of/many/with-a-long-name.csv"};
+  for (size_t columns = 1; columns < 200; ++columns) {
+    EXPECT_LT(render_bar(p, columns).size(), columns);
   }
 }
 

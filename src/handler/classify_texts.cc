@@ -127,6 +127,7 @@ Result<std::vector<ClassifiedText>> classify_texts(
   const NativeContext context(model, options);
   Scheduler scheduler(model, {.threads = threads},
                       [&] { return std::make_unique<Workspace>(context.options); });
+  MR_TRY(scheduler.start());
   const auto task = std::make_shared<TextsTask>(context, texts);
   scheduler.submit(task);
   return task->wait();

@@ -63,7 +63,7 @@ HttpHandler::HttpHandler(HttpHandlerOptions options, std::unique_ptr<HttpClient>
 
 void HttpHandler::work() {
   while (std::optional<WorkerQueue::Invocation> invocation = queue_.next()) {
-    invocation->reply.set_value(answer(invocation->request));
+    invocation->answer(answer(invocation->request));
   }
 }
 

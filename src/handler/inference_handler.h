@@ -36,6 +36,12 @@ struct InvokeRequest {
   char csv_delimiter = ',';
   // Whose request it is: jobs that run at one time share the engine fairly. Empty: object_name's.
   std::string job;
+  // Of those of one job that wait, the lowest is to be answered first; of one order, in turn.
+  uint64_t order = 0;
+  // Told by any thread, while the request is under way, of so many records more that are answered
+  // and of the bytes of the body that they take; never of more than there are. What it is not told
+  // of is answered with the reply; it may still be told after a cancelled one. Empty: nobody asks.
+  std::function<void(uint32_t records, uint64_t body_bytes)> answered;
   CancelToken cancel;
 };
 

@@ -121,6 +121,7 @@ Result<EngineMeasurement> measure_engine(
   const NativeOptions options;
   Scheduler scheduler(model, {.threads = threads, .deduplicate = deduplicate},
                       [&] { return std::make_unique<Workspace>(options); });
+  MR_TRY(scheduler.start());
   const auto run = [&](std::span<const std::string> some) {
     const auto task = std::make_shared<MeasureTask>(*model, some);
     scheduler.submit(task);

@@ -45,6 +45,7 @@ class NativeHandler final : public InferenceHandler {
     traits_.identity = context_->identity;
   }
 
+  Status start() { return scheduler_.start(); }
   const HandlerTraits& traits() const override { return traits_; }
 
   std::future<Result<InvokeReply>> invoke(InvokeRequest request) override {
@@ -89,7 +90,9 @@ Result<std::unique_ptr<InferenceHandler>> make_native_handler(
         "the model folder has no tokenizer (tokenizer.json, or vocab.txt): texts cannot be read"));
   }
   auto context = std::make_shared<const NativeContext>(std::move(model), std::move(options));
-  return std::make_unique<NativeHandler>(std::move(context), threads, std::move(results));
+  auto handler = std::make_unique<NativeHandler>(std::move(context), threads, std::move(results));
+  MR_TRY(handler->start());
+  return handler;
 }
 
 Result<std::shared_ptr<ResultCache>> open_result_cache(const model::TextClassificationModel& model,

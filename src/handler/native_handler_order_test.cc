@@ -233,6 +233,22 @@ TEST(Scheduler, ASmallJobIsNotHeldUpByALargeOne) {
   for (auto& future : large) EXPECT_TRUE(future.get());
 }
 
+TEST(Scheduler, OfOneJobTheLowestOrderIsAnsweredFirst) {
+  const auto handler = tiny_handler({}, 1);
+  const std::string body = joined(some_records(3000));
+  const auto submit = [&](uint64_t order) {
+    InvokeRequest request = request_of(kLines, body);
+    request.job = "job";
+    request.order = order;
+    return handler->invoke(std::move(request));
+  };
+  std::vector<std::future<Result<InvokeReply>>> later;
+  for (int i = 0; i < 6; ++i) later.push_back(submit(7));
+  ASSERT_TRUE(submit(2).get());
+  EXPECT_NE(later[1].wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  for (auto& future : later) EXPECT_TRUE(future.get());
+}
+
 TEST(Scheduler, MoreThanTheQueueHoldsIsTakenInTime) {
   const auto handler = tiny_handler({}, 2);
   // Each is blank, so that only the queue is busy; together they are larger than the queue.

@@ -166,8 +166,8 @@ Status NativeRequest::find_text_column() {
   if (!text_column_) text_column_ = context_->text_index;
   const std::string& name = context_->options.text_column;
   if (text_column_ || name.empty()) return {};
-  return fail(bad_input("MILLRACE_TEXT_COLUMN='" + name +
-                        "' is a name, and this CSV has no header that says where it stands; "
+  return fail(bad_input("--text-column (MILLRACE_TEXT_COLUMN) is the name '" + name +
+                        "', and this CSV has no header that says where it stands; "
                         "allowed here: a 0-based index (or a name with --csv-header)"));
 }
 
@@ -216,6 +216,17 @@ size_t NativeRequest::cut_large_record(const RecordSpan& record, size_t offset) 
     offset += length;
   }
   return offset;
+}
+
+uint32_t NativeRequest::records_in(const SliceRange& range) const {
+  const bool whole = range.end >= request_.records[range.record_end - 1].length;
+  return range.record_end - range.record_begin - (whole ? 0 : 1);
+}
+
+uint64_t NativeRequest::bytes_in(const SliceRange& range) const {
+  const RecordSpan& last = request_.records[range.record_end - 1];
+  const uint64_t begin = request_.records[range.record_begin].offset + range.offset;
+  return last.offset + std::min(range.end, last.length) - begin;
 }
 
 void NativeRequest::slice_done() {

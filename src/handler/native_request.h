@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -38,6 +39,14 @@ struct SliceResult {
   InvokeCounts counts;
 };
 
+// Which bytes of a request are a slice's: whole records, or a piece of one large one.
+struct SliceRange {
+  uint32_t record_begin = 0;
+  uint32_t record_end = 0;
+  uint32_t offset = 0;  // in the first record
+  uint32_t end = 0;     // in the last record
+};
+
 // bad_input: the native model reads no such content type, or answers with no such Accept.
 Status check_native_types(const std::string& content_type, std::string_view accept);
 
@@ -57,6 +66,7 @@ class NativeRequest final : public Task, public std::enable_shared_from_this<Nat
   bool cancelled() const override { return request_.cancel.cancelled(); }
   void abandon() override;
   const std::string& group() const override;
+  uint64_t order() const override { return request_.order; }
   uint64_t bytes() const override { return request_.body.size(); }
 
   // For slices.
@@ -67,6 +77,10 @@ class NativeRequest final : public Task, public std::enable_shared_from_this<Nat
   std::string_view body() const { return request_.body; }
   const std::vector<RecordSpan>& records() const { return request_.records; }
   std::optional<uint32_t> text_column() const { return text_column_; }
+  const std::function<void(uint32_t, uint64_t)>& answered() const { return request_.answered; }
+  // Of a record that is cut, the last piece is it.
+  uint32_t records_in(const SliceRange& range) const;
+  uint64_t bytes_in(const SliceRange& range) const;
   // A slice is written; the last one answers the request.
   void slice_done();
 

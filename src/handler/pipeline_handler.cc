@@ -79,7 +79,11 @@ HandlerTraits common_traits(const std::vector<PipelineStep>& steps) {
 class Journey {
  public:
   explicit Journey(InvokeRequest request)
-      : request_(std::move(request)), accept_(request_.accept), records_(request_.records.size()) {
+      : request_(std::move(request)),
+        answered_(std::exchange(request_.answered, nullptr)),
+        body_bytes_(request_.body.size()),
+        accept_(request_.accept),
+        records_(request_.records.size()) {
     left_.resize(records_);
     std::iota(left_.begin(), left_.end(), 0U);
   }
@@ -88,6 +92,7 @@ class Journey {
 
  private:
   InvokeRequest take_request();
+  void tell_as_answered(InvokeRequest* last) const;
   Status take(const PipelineStep& step, InvokeReply reply);
   Status take_errors(const PipelineStep& step);
   void make_next_request();
@@ -95,7 +100,9 @@ class Journey {
   // Every record was refused: there is nothing to ask the next step.
   bool is_over() const { return records_ > 0 && left_.empty(); }
 
-  InvokeRequest request_;  // to the next step
+  InvokeRequest request_;                                   // to the next step
+  const std::function<void(uint32_t, uint64_t)> answered_;  // of the request to the first
+  const uint64_t body_bytes_;                               // likewise
   const std::string accept_;
   const size_t records_;        // of the request to the first step
   std::vector<uint32_t> left_;  // of these, those that the latest reply answers
@@ -111,7 +118,9 @@ Result<InvokeReply> Journey::go(const std::vector<PipelineStep>& steps) {
     asked = &step;
     request_.accept = &step == &steps.back() ? accept_ : "";
     if (request_.cancel.cancelled()) return fail(cancelled("cancelled"));
-    auto reply = step.handler->invoke(take_request()).get();
+    InvokeRequest request = take_request();
+    if (&step == &steps.back()) tell_as_answered(&request);
+    auto reply = step.handler->invoke(std::move(request)).get();
     if (!reply) return fail(std::move(reply).error().within(step.name));
     MR_TRY(take(step, std::move(*reply)));
     if (is_over()) break;
@@ -127,6 +136,15 @@ InvokeRequest Journey::take_request() {
   request.body = std::move(body);
   request.records = std::move(records);
   return request;
+}
+
+// What the last step has answered is answered; its body stands for that of the first.
+void Journey::tell_as_answered(InvokeRequest* last) const {
+  if (!answered_ || last->body.empty()) return;
+  last->answered = [answered = answered_, bytes = body_bytes_, of = last->body.size()](
+                       uint32_t records, uint64_t body_bytes) {
+    answered(records, bytes * body_bytes / of);
+  };
 }
 
 Status Journey::take(const PipelineStep& step, InvokeReply reply) {

@@ -84,7 +84,7 @@ void PythonHandler::work(int index) {
       if (!started) return give_back(std::move(*invocation), started.error());
       worker = std::move(*started);
     }
-    invocation->reply.set_value(answer(invocation->request, index, &worker));
+    invocation->answer(answer(invocation->request, index, &worker));
   }
 }
 

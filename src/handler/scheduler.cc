@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/background.h"
 #include "base/check.h"
 #include "base/limits.h"
 
@@ -32,9 +33,15 @@ Scheduler::Scheduler(std::shared_ptr<const model::TextClassificationModel> model
       pack_limits_{limits::kPackTokensMax, static_cast<size_t>(std::max(options.threads, 1)),
                    options.deduplicate},
       make_workspace_(std::move(make_workspace)),
-      filling_(std::make_unique<Window>()) {
+      filling_(std::make_unique<Window>()) {}
+
+Status Scheduler::start() {
   threads_.reserve(pack_limits_.encoders);
-  for (size_t i = 0; i < pack_limits_.encoders; ++i) threads_.emplace_back([this] { work(); });
+  for (size_t i = 0; i < pack_limits_.encoders; ++i) {
+    MR_ASSIGN(std::thread worker, start_thread([this] { work(); }));
+    threads_.push_back(std::move(worker));
+  }
+  return {};
 }
 
 Scheduler::~Scheduler() {
@@ -66,7 +73,10 @@ void Scheduler::submit(std::shared_ptr<Task> task) {
     auto group = std::find_if(groups_.begin(), groups_.end(),
                               [&](const Group& g) { return g.name == task->group(); });
     if (group == groups_.end()) group = groups_.insert(groups_.end(), Group{task->group(), {}});
-    group->tasks.push_back(std::move(task));
+    const auto place =
+        std::upper_bound(group->tasks.begin(), group->tasks.end(), task,
+                         [](const auto& a, const auto& b) { return a->order() < b->order(); });
+    group->tasks.insert(place, std::move(task));
     queued_bytes_ += bytes;
   }
   work_.notify_all();
@@ -247,6 +257,7 @@ void Scheduler::encode_and_deliver(Worker& worker, const Window& window) {
                   block.logits.data() + ref.row * labels);
       std::copy_n(worker.embeddings.data() + i * hidden, hidden,
                   block.embeddings.data() + ref.row * hidden);
+      ref.slice->row_answered(block.rows[ref.row]);
       // Who delivers a slice's last result writes its reply, seeing all that the others wrote.
       if (ref.slice->open_rows.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         ref.slice->finish(*worker.workspace);

@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/result.h"
 #include "handler/result_cache.h"
 #include "handler/slice.h"
 #include "handler/window.h"
@@ -35,12 +36,15 @@ struct SchedulerOptions {
 
 class Scheduler {
  public:
-  // `make_workspace` gives each worker its own.
+  // `make_workspace` gives each worker its own. Nothing is worked on before start().
   Scheduler(std::shared_ptr<const model::TextClassificationModel> model,
             const SchedulerOptions& options,
             std::function<std::unique_ptr<Workspace>()> make_workspace);
   // Stops the workers after their pack; abandons the tasks that are not answered.
   ~Scheduler();
+
+  // Starts the workers: all of them, or the error says why not. REQUIRES: called once, first.
+  Status start();
 
   // Queues the task. Blocks while kQueueBytesMax are queued (never when nothing is). Thread-safe.
   void submit(std::shared_ptr<Task> task);
@@ -55,7 +59,7 @@ class Scheduler {
     std::shared_ptr<Window> window;
     size_t pack = 0;
   };
-  // The tasks of one job, oldest first. Groups take turns, slice by slice.
+  // The tasks of one job, by their order, then oldest first. Groups take turns, slice by slice.
   struct Group {
     std::string name;
     std::deque<std::shared_ptr<Task>> tasks;

@@ -53,6 +53,8 @@ class Slice {
 
   // Fills `rows`. Called once, by a worker.
   virtual void prepare(Workspace& workspace) = 0;
+  // A row that went through the encoder has its result; open_rows still counts it. From any worker.
+  virtual void row_answered(const RowBlock::Row& /*row*/) {}
   // Every row of `rows` has its result. Called once, by a worker; not after abandon().
   virtual void finish(Workspace& workspace) = 0;
   // Nobody waits for this any more. From any worker, any number of times.
@@ -76,6 +78,8 @@ class Task {
   virtual void abandon() = 0;
   // Who shares the engine with others as one: a job.
   virtual const std::string& group() const = 0;
+  // Of the tasks of a group, the one with the lowest is worked on first.
+  virtual uint64_t order() const { return 0; }
   virtual uint64_t bytes() const = 0;
 };
 

@@ -7,6 +7,13 @@
 
 namespace millrace::handler {
 
+void WorkerQueue::Invocation::answer(Result<InvokeReply> result) {
+  if (result && request.answered) {
+    request.answered(static_cast<uint32_t>(request.records.size()), request.body.size());
+  }
+  reply.set_value(std::move(result));
+}
+
 std::future<Result<InvokeReply>> WorkerQueue::submit(InvokeRequest request) {
   Invocation invocation{std::move(request), {}};
   auto future = invocation.reply.get_future();

@@ -22,10 +22,13 @@ class WorkerQueue {
   struct Invocation {
     InvokeRequest request;
     std::promise<Result<InvokeReply>> reply;
+
+    // Sets the reply; before it, that the request is answered, if it is.
+    void answer(Result<InvokeReply> result);
   };
 
-  // What worker number 0, 1, ... does: takes next() until that is empty, then returns. It sets the
-  // reply of each invocation, or gives it back.
+  // What worker number 0, 1, ... does: takes next() until that is empty, then returns. It
+  // answers each invocation, or gives it back.
   using Work = std::function<void(int index)>;
 
   WorkerQueue(size_t workers_max, Work work)

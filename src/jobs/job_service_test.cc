@@ -333,6 +333,8 @@ TEST_F(ServiceTest, AFailureSaysWhyInItsReasonAndItsLog) {
   ASSERT_GE(lines.size(), 4U);
   EXPECT_THAT(lines[0], HasSubstr(":[sagemaker logs]: MaxConcurrentTransforms=1, "
                                   "MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD"));
+  EXPECT_THAT(lines[1], HasSubstr("accepted without effect: TransformResources.InstanceType="
+                                  "ml.m5.large, TransformResources.InstanceCount=1; the job"));
   EXPECT_THAT(lines, testing::Contains(testing::EndsWith("in/bad: ClientError: 400")));
   EXPECT_THAT(lines, testing::Contains(testing::EndsWith("in/bad: Message:")));
   EXPECT_THAT(lines, testing::Contains(testing::EndsWith("in/bad: this record")));

@@ -5,14 +5,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "jobs/failure_reason.h"
 #include "jobs/job_request.h"
-#include "jobs/progress_meter.h"
 #include "jobs/run_transform.h"
+#include "jobs/without_effect.h"
 
 namespace millrace::jobs {
 namespace {
@@ -24,14 +25,26 @@ std::string_view strategy_word(record::BatchStrategy strategy) {
   return strategy == record::BatchStrategy::kSingleRecord ? "SINGLE_RECORD" : "MULTI_RECORD";
 }
 
-void log_parameters(const transform::TransformJob& job, JobLog& log) {
+// Of the two requests, what was sent and is not used here.
+std::string unused_members(const StoredJob& job) {
+  std::string out;
+  for (const std::string& request : {job.request, job.model_request}) {
+    const auto json = nlohmann::json::parse(request, nullptr, false);
+    const std::string members = members_without_effect(json);
+    if (!out.empty() && !members.empty()) out += ", ";
+    out += members;
+  }
+  return out;
+}
+
+void log_parameters(const StoredJob& stored, const transform::TransformJob& job, JobLog& log) {
   log.data(fmt::format("MaxConcurrentTransforms={}, MaxPayloadInMB={}, BatchStrategy={}",
                        job.max_concurrent_transforms, job.format.max_payload_bytes / limits::kMiB,
                        strategy_word(job.format.batch_strategy)));
-  log.data(
-      "[millrace] accepted without effect: TransformResources, ExperimentConfig, and the model's "
-      "ExecutionRoleArn and VpcConfig; the job runs on this machine with this server's "
-      "credentials");
+  const std::string unused = unused_members(stored);
+  if (unused.empty()) return;
+  log.data("[millrace] accepted without effect: " + unused +
+           "; the job runs on this machine with this server's credentials");
 }
 
 void log_notice(std::string_view text, JobLog& log) {
@@ -128,6 +141,23 @@ JobEnd end_abandoned(TransformRequest request, JobLog& log) {
   return end;
 }
 
+JobProgress job_progress(const transform::Progress& now) {
+  JobProgress out;
+  out.objects_total = now.objects_total;
+  out.objects_done = now.objects_done;
+  out.objects_failed = now.objects_failed;
+  out.records_done = now.records_done;
+  out.records_failed = now.records_failed;
+  out.records_total = now.records_total;
+  out.records_total_exact = now.records_total_exact;
+  out.bytes_done = now.bytes_done;
+  out.bytes_total = now.bytes_total;
+  out.seconds = now.seconds;
+  out.records_per_second = now.records_per_s;
+  out.eta_seconds = now.eta_seconds();
+  return out;
+}
+
 // Over all of the job, as its record keeps it.
 void settle(const transform::JobReport* report, JobEnd* end) {
   JobProgress& p = end->progress;
@@ -135,7 +165,9 @@ void settle(const transform::JobReport* report, JobEnd* end) {
   p.queued = false;
   if (report == nullptr) return;
   p.seconds = report->seconds;
-  if (p.seconds > 0) p.records_per_second = static_cast<double>(p.records_done) / p.seconds;
+  if (p.seconds <= 0) return;
+  const uint64_t earlier = std::min(p.records_done, report->resumed_records);
+  p.records_per_second = static_cast<double>(p.records_done - earlier) / p.seconds;
 }
 
 }  // namespace
@@ -152,14 +184,13 @@ JobEnd run_job(const StoredJob& job, const JobContext& context) {
   JobLog& log = context.log;
   Result<TransformRequest> request = request_of(job, context);
   if (!request) return end_of(request.error(), CancelToken(), log);
-  ProgressMeter meter;
   JobProgress latest;
   request->progress = [&](const transform::Progress& now) {
-    latest = meter.update(now);
+    latest = job_progress(now);
     context.progress(latest);
   };
   request->notice = [&](std::string_view text) { log_notice(text, log); };
-  request->starting = [&](const transform::TransformJob& run) { log_parameters(run, log); };
+  request->starting = [&](const transform::TransformJob& run) { log_parameters(job, run, log); };
   request->object_done = [&](const transform::ObjectReport& object) { log_object(object, log); };
   if (context.cancel.cancelled()) return end_abandoned(std::move(*request), log);
   const Result<TransformOutcome> outcome = run_transform(*request);

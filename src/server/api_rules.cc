@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -109,28 +107,6 @@ ApiResult<void> check_model_rules(const json& request) {
     }
   }
   return check_tag_rules(request);
-}
-
-std::string members_without_effect(const json& request) {
-  static constexpr std::array kPointers = {"/TransformResources/InstanceType",
-                                           "/TransformResources/InstanceCount",
-                                           "/TransformResources/VolumeKmsKeyId",
-                                           "/TransformResources/TransformAmiVersion",
-                                           "/ExperimentConfig",
-                                           "/VpcConfig",
-                                           "/ExecutionRoleArn",
-                                           "/InferenceExecutionConfig"};
-  std::string out;
-  for (const char* const text : kPointers) {
-    const json::json_pointer pointer(text);
-    if (!request.contains(pointer)) continue;
-    const json& value = request[pointer];
-    std::string name(text + 1);
-    std::replace(name.begin(), name.end(), '/', '.');
-    if (!out.empty()) out += ", ";
-    out += name + '=' + (value.is_string() ? value.get<std::string>() : value.dump());
-  }
-  return out;
 }
 
 }  // namespace millrace::server

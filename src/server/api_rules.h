@@ -14,8 +14,4 @@ ApiResult<void> check_model_rules(const nlohmann::json& request);
 // A list of tags; absent counts as empty.
 ApiResult<void> check_tag_rules(const nlohmann::json& request);
 
-// What of a request is accepted without effect here, for one line in the log of each job: "" or
-// "TransformResources.InstanceType=ml.m5.large, ...".
-std::string members_without_effect(const nlohmann::json& request);
-
 }  // namespace millrace::server

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "jobs/without_effect.h"
 #include "server/api_backend.h"
 #include "server/api_rules.h"
 #include "server/job_json.h"
@@ -28,7 +29,7 @@ ApiResult<json> create_transform_job(const ApiBackend& backend, const json& requ
   if (!created) {
     return tl::unexpected(api_error_of(std::move(created).error(), "ResourceInUse"));
   }
-  const std::string ignored = members_without_effect(request);
+  const std::string ignored = jobs::members_without_effect(request);
   if (!ignored.empty()) {
     backend.note("job " + created->record->name + ": accepted without effect: " + ignored);
   }

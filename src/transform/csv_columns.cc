@@ -70,8 +70,9 @@ Result<std::string> output_header_line(const record::CsvHeader& header, const Tr
                   "CSV with a header"));
   }
   if (join) {
-    return record::join_csv_header(header, added, job.format.csv,
-                                   "MILLRACE_RESULT_PREFIX (now '" + job.result_prefix + "')");
+    return record::join_csv_header(
+        header, added, job.format.csv,
+        "--result-prefix (MILLRACE_RESULT_PREFIX; now '" + job.result_prefix + "')");
   }
   std::string line;
   for (const std::string& name : added) {

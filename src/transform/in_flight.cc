@@ -1,4 +1,4 @@
-// A ticket for each waiting lane keeps the order of arrival.
+// Those that wait stand in a queue: by their order, and of one order by arrival.
 #include "transform/in_flight.h"
 
 #include <chrono>
@@ -19,27 +19,21 @@ void InFlight::take(uint64_t bytes) {
 
 bool InFlight::try_enter(uint64_t bytes) {
   std::lock_guard lock(mutex_);
-  if (served_ != next_ticket_ || !has_room(bytes)) return false;
+  if (!waiting_.empty() || !has_room(bytes)) return false;
   take(bytes);
   return true;
 }
 
-bool InFlight::enter(uint64_t bytes, const CancelToken& cancel) {
+bool InFlight::enter(uint64_t bytes, uint64_t order, const CancelToken& cancel) {
   // Nobody is woken by a cancel token, so waiting looks at it this often.
   constexpr auto kCancelPoll = std::chrono::milliseconds(20);
   std::unique_lock lock(mutex_);
-  const uint64_t ticket = next_ticket_++;
-  bool entered = false;
-  // A ticket is served in its turn even when it is cancelled: those before it leave as fast.
-  for (;;) {
-    if (served_ == ticket) {
-      entered = !cancel.cancelled() && has_room(bytes);
-      if (entered || cancel.cancelled()) break;
-    }
-    room_.wait_for(lock, kCancelPoll);
-  }
+  const auto place = waiting_.emplace(order, arrivals_++).first;
+  const auto may_enter = [&] { return place == waiting_.begin() && has_room(bytes); };
+  while (!cancel.cancelled() && !may_enter()) room_.wait_for(lock, kCancelPoll);
+  const bool entered = !cancel.cancelled() && may_enter();
+  waiting_.erase(place);
   if (entered) take(bytes);
-  ++served_;
   room_.notify_all();
   return entered;
 }

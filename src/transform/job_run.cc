@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/background.h"
 #include "base/limits.h"
 #include "base/xxh3.h"
 #include "transform/parquet_object.h"
@@ -47,11 +48,22 @@ JobRun::JobRun(const TransformJob& job, store::ObjectStore& input, store::Object
   if (job.output_form.merges()) merge_parts_.resize(job.objects.size());
 }
 
-JobReport JobRun::run() {
-  std::vector<std::thread> threads;
-  threads.emplace_back([this] { plan_parts(); });
-  for (int i = 0; i < lanes(); ++i) threads.emplace_back([this] { work(); });
-  for (std::thread& thread : threads) thread.join();
+// One lane does it all where the machine has no threads for more.
+Status JobRun::run_threads() {
+  std::vector<std::thread> running;
+  for (int i = 0; i < lanes(); ++i) {
+    Result<std::thread> lane = start_thread([this] { work(); });
+    if (!lane && running.empty()) return fail(std::move(lane).error());
+    if (!lane) break;
+    running.push_back(std::move(*lane));
+  }
+  plan_parts();
+  for (std::thread& thread : running) thread.join();
+  return {};
+}
+
+Result<JobReport> JobRun::run() {
+  MR_TRY(run_threads());
   if (cancel_.cancelled() && counters_.objects_done < job_.objects.size()) {
     report_.status = JobReport::Status::kStopped;
     return take_report();
@@ -198,8 +210,10 @@ Result<PartResult> JobRun::transform(const PartTask& task) {
 }
 
 Result<PartResult> JobRun::transform_to(const PartOutput& out, const PartTask& task) {
+  const uint64_t order = (uint64_t{task.object->index()} << 32) + task.part.index;
   const PartContext context = {
-      job_, task.object->planned().input, input_, handler_, in_flight_, counters_, task.cancel};
+      job_, task.object->planned().input, input_, handler_, in_flight_, counters_, task.cancel,
+      order};
   MR_ASSIGN(PartResult result, transform_part(context, task.part, out));
   if (task.part.end_error) return fail(*task.part.end_error);
   return result;

@@ -30,11 +30,13 @@ class JobRun {
          handler::InferenceHandler& handler, WorkArea& area, Counters& counters,
          ObjectStates& states, const CancelToken& cancel);
 
-  // To the end, or until cancelled. What became of each object is in the report (all of it but the
-  // seconds).
-  JobReport run();
+  // To the end, or until cancelled; the planner has the calling thread. What became of each object
+  // is in the report (all of it but the seconds). internal: not even one lane could be started, and
+  // nothing was done.
+  Result<JobReport> run();
 
  private:
+  Status run_threads();
   JobReport take_report();
 
   // The planner.

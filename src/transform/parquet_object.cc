@@ -51,10 +51,10 @@ Result<OpenedObject> open_object(const TransformJob& job, store::ObjectStore& in
   if (!text) {
     opened.fits = fail(text.error());
   } else {
-    opened.fits =
-        opened.file->check_free(columnar::added_columns(result_columns(job, traits)),
-                                "set another MILLRACE_RESULT_PREFIX (now '" + job.result_prefix +
-                                    "') or --merge-source-column, or rename the column");
+    opened.fits = opened.file->check_free(
+        columnar::added_columns(result_columns(job, traits)),
+        "set another --result-prefix (MILLRACE_RESULT_PREFIX; now '" + job.result_prefix +
+            "') or --merge-source-column, or rename the column");
   }
   return opened;
 }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "transform/answer_meter.h"
 #include "transform/transform_job.h"
 
 namespace millrace::transform {
@@ -20,10 +21,12 @@ struct Counters {
   std::atomic<uint64_t> objects_failed{0};
   std::atomic<uint64_t> objects_counted{0};  // whose records_found is final
   std::atomic<uint64_t> records_found{0};
+  // Done otherwise than by the requests that `requests` has.
   std::atomic<uint64_t> records_done{0};
-  std::atomic<uint64_t> records_failed{0};
   std::atomic<uint64_t> bytes_done{0};
-  // Of the two, what an earlier run had done.
+  AnswerMeter requests;
+  std::atomic<uint64_t> records_failed{0};
+  // Of these, what an earlier run had done.
   std::atomic<uint64_t> records_found_done{0};
   std::atomic<uint64_t> bytes_found_done{0};
 };
@@ -62,7 +65,7 @@ class ProgressTicker {
   double seconds() const;  // since it was made
 
  private:
-  void show();
+  void show(bool ended);
   void add_objects(Progress* progress) const;
   void tick();
 

@@ -63,6 +63,7 @@ ReplyQueue::~ReplyQueue() {
   for (Waiting& waiting : waiting_) {
     waiting.reply.wait();
     context_.in_flight.leave(waiting.bytes);
+    context_.counters.requests.dropped(waiting.meter);
   }
 }
 
@@ -88,34 +89,40 @@ Status ReplyQueue::make_room(uint64_t bytes) {
     if (context_.in_flight.try_enter(bytes)) return {};
     MR_TRY(write_front());
   }
-  if (!context_.in_flight.enter(bytes, context_.cancel)) return fail(cancelled("stopped"));
-  return {};
+  const bool entered = context_.in_flight.enter(bytes, context_.order, context_.cancel);
+  return entered ? Status() : fail(cancelled("stopped"));
 }
 
 void ReplyQueue::submit(Request request) {
   Waiting waiting;
   waiting.bytes = request.bytes_held();
+  waiting.meter = context_.counters.requests.begin({request.offsets.size(), request.source_bytes},
+                                                   request.batch.body.size());
   if (!request.problem.empty()) {
     waiting.reply = refuse_unasked(request);
   } else if (halves() || (writer_.reads_requests() && request.original_ends.empty())) {
-    waiting.reply = invoke(request.batch.body, request.batch.records);
+    waiting.reply = invoke(request.batch.body, request.batch.records, waiting.meter);
   } else {
-    waiting.reply = invoke(std::move(request.batch.body), request.batch.records);
+    waiting.reply = invoke(std::move(request.batch.body), request.batch.records, waiting.meter);
   }
   waiting.request = std::move(request);
   waiting_.push_back(std::move(waiting));
 }
 
 std::future<Result<handler::InvokeReply>> ReplyQueue::invoke(
-    std::string body, std::vector<record::RecordSpan> records) {
+    std::string body, std::vector<record::RecordSpan> records,
+    const AnswerMeter::RequestPtr& meter) {
   handler::InvokeRequest request;
   request.content_type = context_.job.format.content_type;
   request.accept = context_.job.format.accept;
   request.object_name = object_name_;
+  request.job = context_.job.name;
+  request.order = context_.order;
   request.body = std::move(body);
   request.records = std::move(records);
   request.text_column = text_column_;
   request.csv_delimiter = context_.job.format.csv.delimiter;
+  request.answered = [meter](uint32_t count, uint64_t bytes) { meter->add(count, bytes); };
   request.cancel = context_.cancel;
   return context_.handler.invoke(std::move(request));
 }
@@ -137,9 +144,20 @@ Status ReplyQueue::write_front() {
   Result<handler::InvokeReply> reply = take(waiting_.front().reply);
   const Waiting front = std::move(waiting_.front());
   waiting_.pop_front();
+  Status written = write_reply_of(front, std::move(reply));
+  AnswerMeter& meter = context_.counters.requests;
+  if (!written) {
+    meter.dropped(front.meter);
+    return written;
+  }
+  meter.written(front.meter);
+  return {};
+}
+
+Status ReplyQueue::write_reply_of(const Waiting& front, Result<handler::InvokeReply> reply) {
   // While it is asked again in halves, the request is still in flight.
   const bool refused = !reply && reply.error().code == Code::kBadInput;
-  if (refused && halves()) reply = answer_by_halves(front.request, reply.error());
+  if (refused && halves()) reply = answer_by_halves(front, reply.error());
   context_.in_flight.leave(front.bytes);
   if (!reply) {
     if (reply.error().code == Code::kCancelled) return fail(std::move(reply).error());
@@ -156,15 +174,16 @@ bool ReplyQueue::halves() const {
          context_.job.format.split_type != record::SplitType::kJsonArray;
 }
 
-Result<handler::InvokeReply> ReplyQueue::answer_by_halves(const Request& request,
+Result<handler::InvokeReply> ReplyQueue::answer_by_halves(const Waiting& front,
                                                           const Error& refusal) {
+  const Request& request = front.request;
   const auto ask = [&](size_t begin, size_t end) -> Result<handler::InvokeReply> {
     const auto& all = request.batch.records;
     std::vector<record::RecordSpan> records(all.begin() + static_cast<std::ptrdiff_t>(begin),
                                             all.begin() + static_cast<std::ptrdiff_t>(end));
     const uint32_t start = begin == 0 ? 0 : all[begin].offset;
     for (record::RecordSpan& span : records) span.offset -= start;
-    auto reply = invoke(body_of(request, begin, end), std::move(records));
+    auto reply = invoke(body_of(request, begin, end), std::move(records), front.meter);
     return take(reply);
   };
   return transform::answer_by_halves(request, refusal, context_.job.format, ask);
@@ -178,11 +197,8 @@ Status ReplyQueue::write_reply(const Waiting& front, const handler::InvokeReply&
   MR_TRY(writer_.append(request, reply, &buffer_, &refused_));
   MR_TRY(note_refused(request));
   MR_TRY(write_buffer());
-  const size_t count = request.offsets.size();
-  result_.records += count;
+  result_.records += request.offsets.size();
   result_.counts += reply.counts;
-  context_.counters.records_done += count;
-  if (!is_parquet(context_.job.format)) context_.counters.bytes_done += request.source_bytes;
   return {};
 }
 

@@ -41,16 +41,19 @@ class ReplyQueue {
   struct Waiting {
     Request request;  // the body only where the reply writer needs it
     uint64_t bytes = 0;
+    AnswerMeter::RequestPtr meter;
     std::future<Result<handler::InvokeReply>> reply;
   };
 
   Status write_buffer();
   Status write_front();
+  Status write_reply_of(const Waiting& front, Result<handler::InvokeReply> reply);
   Status write_reply(const Waiting& front, const handler::InvokeReply& reply);
   std::future<Result<handler::InvokeReply>> invoke(std::string body,
-                                                   std::vector<record::RecordSpan> records);
+                                                   std::vector<record::RecordSpan> records,
+                                                   const AnswerMeter::RequestPtr& meter);
   bool halves() const;
-  Result<handler::InvokeReply> answer_by_halves(const Request& request, const Error& refusal);
+  Result<handler::InvokeReply> answer_by_halves(const Waiting& front, const Error& refusal);
   Status check_errors(const Request& request, const handler::InvokeReply& reply) const;
   Status note_refused(const Request& request);
   std::string error_line(const Request& request, const handler::RecordError& error) const;

@@ -78,7 +78,8 @@ Result<JobReport> run_transform_job(TransformJob job, store::ObjectStore& input,
   JobReport report;
   {
     const ProgressTicker ticker(counters, states, job, progress);
-    report = JobRun(job, input, output, handler, *area, counters, states, run_cancel).run();
+    MR_ASSIGN(report,
+              JobRun(job, input, output, handler, *area, counters, states, run_cancel).run());
     report.seconds = ticker.seconds();
     report.started = job.started;
   }

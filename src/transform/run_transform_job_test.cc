@@ -297,6 +297,24 @@ TEST_F(RunTransformJob, StopsWhenCancelledAndKeepsWhatIsCommitted) {
   EXPECT_TRUE(std::filesystem::exists(area()));
 }
 
+TEST_F(RunTransformJob, AsksForTheWorkOfEarlierObjectsAndPartsFirst) {
+  input_.put("a.txt", lines("a", 60));
+  input_.put("b.txt", "b\n");
+  outputs();
+  std::set<uint64_t> of_a;
+  for (const auto& request : handler_.requests()) {
+    EXPECT_EQ(request.job, "job");
+    if (request.object_name.ends_with("b.txt")) {
+      EXPECT_EQ(request.order, uint64_t{1} << 32);
+    } else {
+      of_a.insert(request.order);
+    }
+  }
+  EXPECT_GT(of_a.size(), 2U);
+  EXPECT_EQ(*of_a.begin(), 0U);
+  EXPECT_EQ(*of_a.rbegin(), of_a.size() - 1);
+}
+
 TEST_F(RunTransformJob, TellsItsProgressFromOneThreadUpToTheEnd) {
   input_.put("a.txt", lines("a", 300));
   input_.put("b.txt", "one\n");

@@ -143,6 +143,7 @@ class Reply {
     if (bytes.empty()) return {};
     last_ = bytes.back();
     bytes_ += bytes.size();
+    lines_ += static_cast<uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
     return out_.append(bytes);
   }
   // AssembleWith Line: as record::Assembler ends a response.
@@ -151,19 +152,47 @@ class Reply {
     return ends_in_newline_ && !ended ? append("\n") : Status();
   }
   uint64_t bytes() const { return bytes_; }
+  uint64_t lines() const { return lines_; }
 
  private:
   store::ObjectWriter& out_;
   const bool ends_in_newline_;
   uint64_t bytes_ = 0;
+  uint64_t lines_ = 0;
   char last_ = 0;
+};
+
+// What progress tells of records meanwhile: a line of the reply for each, as models that answer
+// line by line have it. Where they do not, all are done at the end. What was told of a stream that
+// fails is taken back.
+class DoneRecords {
+ public:
+  explicit DoneRecords(Counters& counters) : counters_(counters) {}
+  ~DoneRecords() { counters_.records_done -= told_; }
+  DoneRecords(const DoneRecords&) = delete;
+  DoneRecords& operator=(const DoneRecords&) = delete;
+
+  void tell(uint64_t records) {
+    if (records <= told_) return;
+    counters_.records_done += records - told_;
+    told_ = records;
+  }
+  void keep(uint64_t records) {
+    tell(records);
+    told_ = 0;
+  }
+
+ private:
+  Counters& counters_;
+  uint64_t told_ = 0;
 };
 
 // One of the requests that may be in flight; its bytes are no more than a block.
 class Turn {
  public:
-  Turn(InFlight& in_flight, const CancelToken& cancel)
-      : in_flight_(in_flight), entered_(in_flight.enter(limits::kReadBlockBytes, cancel)) {}
+  explicit Turn(const PartContext& context)
+      : in_flight_(context.in_flight),
+        entered_(in_flight_.enter(limits::kReadBlockBytes, context.order, context.cancel)) {}
   ~Turn() {
     if (entered_) in_flight_.leave(limits::kReadBlockBytes);
   }
@@ -202,7 +231,7 @@ bool is_streamed(const TransformJob& job, const handler::HandlerTraits& traits) 
 
 Result<PartResult> stream_part(const PartContext& context, const Part& part,
                                const PartOutput& out) {
-  const Turn turn(context.in_flight, context.cancel);
+  const Turn turn(context);
   if (!turn.entered()) return fail(cancelled("stopped"));
   Body body(context, part);
   Reply reply(out.results, context.job.format.assemble_with == record::AssembleWith::kLine);
@@ -220,18 +249,23 @@ Result<PartResult> stream_part(const PartContext& context, const Part& part,
                                " bytes are written; a stream cannot be taken up again"));
   };
   request.read = [&](std::span<char> buffer) { return body.read(buffer); };
-  request.write = [&](std::string_view bytes) { return reply.append(bytes); };
+  const bool cut = context.job.format.split_type != record::SplitType::kNone;
+  DoneRecords done(context.counters);
+  request.write = [&](std::string_view bytes) -> Status {
+    MR_TRY(reply.append(bytes));
+    if (cut) done.tell(std::min(reply.lines(), body.records()));
+    return {};
+  };
   MR_TRY(body.open());
   MR_ASSIGN(const bool any, body.has_any());
   if (!any) return PartResult{};  // no request, as ever
   MR_TRY(context.handler.stream(request));
   MR_TRY(reply.end());
-  const bool cut = context.job.format.split_type != record::SplitType::kNone;
   PartResult result;
   result.records = cut ? body.records() : 1;
   result.bytes = reply.bytes();
   if (!cut) ++context.counters.records_found;
-  context.counters.records_done += result.records;
+  done.keep(result.records);
   return result;
 }
 

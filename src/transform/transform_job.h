@@ -142,8 +142,13 @@ struct Progress {
   bool records_total_exact = false;          // false: "at least"
   uint64_t bytes_done = 0, bytes_total = 0;  // of input; for the ETA
   double seconds = 0;
+  bool ended = false;  // the job has: no other is told after this one
   // Over the last minute; what an earlier run had done does not count.
   double records_per_s = 0, bytes_per_s = 0;
+
+  // From bytes, for how many records are still to come is known only to the scan. nullopt: before
+  // enough was done to tell.
+  std::optional<double> eta_seconds() const;
 };
 using ProgressSink = std::function<void(const Progress&)>;
 

@@ -1,6 +1,7 @@
 // Read, split, make mini-batches, submit, take replies from the front, join, write.
 #include "transform/transform_part.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "transform/csv_columns.h"
@@ -48,6 +49,16 @@ void count_the_rest(const PartContext& context, const Part& part, uint64_t bytes
   }
 }
 
+// Rows of Parquet have no bytes of their own in the object: each gets its share of the row group.
+uint64_t bytes_of_rows(const Part& part, uint64_t before, uint64_t rows) {
+  const uint64_t all = std::max(part.records.value_or(0), before + rows);
+  const auto until = [&](uint64_t row) {
+    return static_cast<uint64_t>(static_cast<double>(part.length) * static_cast<double>(row) /
+                                 static_cast<double>(all));
+  };
+  return until(before + rows) - until(before);
+}
+
 Status check_records(const Part& part, uint64_t records) {
   if (!part.records || *part.records == records) return {};
   return fail(corruption("the object changed while it was read: the scan found " +
@@ -77,7 +88,11 @@ Result<PartResult> transform_part(const PartContext& context, const Part& part,
     if (!request) read = fail(std::move(request).error());
     if (!request || request->empty()) break;
     if (!part.records) context.counters.records_found += request->offsets.size();
-    if (!is_parquet(context.job.format)) bytes += request->source_bytes;
+    if (is_parquet(context.job.format)) {
+      const uint64_t before = request->batch.first_record - part.first_record;
+      request->source_bytes = bytes_of_rows(part, before, request->offsets.size());
+    }
+    bytes += request->source_bytes;
     MR_TRY(replies.make_room(request->bytes_held()));
     replies.submit(std::move(*request));
     MR_TRY(replies.write_ready());

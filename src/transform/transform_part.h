@@ -23,6 +23,7 @@ struct PartContext {
   InFlight& in_flight;
   Counters& counters;
   CancelToken cancel;  // this part's own: cancelled also when the part fails
+  uint64_t order = 0;  // of the part in the job: whose work is to be done first
 };
 
 // Where a part's bytes go: all of it for the caller to commit or to drop.

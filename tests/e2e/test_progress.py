@@ -1,5 +1,6 @@
 """Where a job is, while it runs and afterwards; and what it would do, before it starts."""
 import json
+import signal
 
 import pytest
 
@@ -32,6 +33,28 @@ def test_progress_lines_have_exact_totals_and_name_what_is_under_way(cli, tmp_pa
     assert 0 < middle["eta_seconds"] < 60
     assert middle["objects_running"] == len(middle["running"]) >= 1
     assert set(middle["running"]) <= {"a.jsonl", "b.jsonl"}
+    assert (lines[-1]["records_done"], lines[-1]["bytes_done"]) == (60, lines[-1]["bytes_total"])
+    assert lines[-1]["eta_seconds"] == 0
+
+
+def test_progress_moves_within_one_file_that_the_model_is_given_at_once(cli, tmp_path):
+    """Fewer records than the native model sorts by length together: none is written for long."""
+    model = make_tiny_model(tmp_path / "model", hidden=256, layers=4)
+    text = "the app is not very good and i love it " * 12
+    source = write(tmp_path / "a.jsonl", json_lines({"inputs": f"{text} {i}"} for i in range(3000)))
+    job = cli.start("transform", "--model", model, "--input", source, "--output", tmp_path / "out",
+                    "--threads", 1, "--progress", "json")
+    seen = {}
+    for line in job.stderr:
+        seen = json.loads(line) if line.startswith(b"{") else {}
+        if seen.get("records_done", 0) > 0:
+            break
+    job.send_signal(signal.SIGINT)
+    job.communicate(timeout=60)
+    assert 0 < seen["records_done"] < seen["records_total"] == 3000
+    assert 0 < seen["bytes_done"] < seen["bytes_total"]
+    assert seen["records_per_s"] > 0 and seen["eta_seconds"] > 0
+    assert job.returncode == 130 and not (tmp_path / "out").exists()
 
 
 def test_the_report_tells_of_each_object(cli, tiny_model, tmp_path):
