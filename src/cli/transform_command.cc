@@ -127,10 +127,12 @@ void say_warnings(const jobs::TransformOutcome& outcome) {
   const double share =
       static_cast<double>(counts.not_model_language) / static_cast<double>(counts.rows);
   if (share > kLanguageWarningShare) {
-    say(
-        fmt::format("warning: {:.0f}% of the texts look outside the model's languages ({}); their "
-                    "labels are not to be trusted",
-                    share * 100, fmt::join(outcome.model->languages, ", ")));
+    say(fmt::format(
+        "warning: {} of {} texts ({:.1f}%) are not written as the model's languages are "
+        "({}): another script, or letters of another language; the results of these "
+        "texts are not to be trusted",
+        counts.not_model_language, counts.rows, share * 100,
+        fmt::join(outcome.model->languages, ", ")));
   }
   if (counts.truncated > 0) {
     say(fmt::format("note: {} texts were longer than the model reads and were truncated",

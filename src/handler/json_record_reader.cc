@@ -78,6 +78,53 @@ void replace_lone_surrogates(std::string* json) {
   }
 }
 
+// As messages list them: "id", "meta.user", ...; those inside an object that the path leads through
+// come in place of it. A name may be long, and there may be many.
+class MemberList {
+ public:
+  void add(ondemand::object& object, std::string_view path, const std::string& outer) {
+    for (auto result : object) {
+      ondemand::field field;
+      std::string_view key;
+      if (std::move(result).get(field) != simdjson::SUCCESS) return;
+      if (field.unescaped_key().get(key) != simdjson::SUCCESS) return;
+      const std::string name = outer + std::string(key);
+      const bool leads_on =
+          path.size() > key.size() && path.starts_with(key) && path[key.size()] == '.';
+      ondemand::object inner;
+      if (leads_on && field.value().get_object().get(inner) == simdjson::SUCCESS) {
+        add(inner, path.substr(key.size() + 1), name + ".");
+      } else {
+        add_name(name);
+      }
+    }
+  }
+
+  std::string text() const {
+    if (count_ == 0) return "no members";
+    return count_ > kNamesMax ? list_ + ", ..." : list_;
+  }
+
+ private:
+  static constexpr size_t kNamesMax = 8;
+  static constexpr size_t kNameBytesMax = 60;
+
+  void add_name(const std::string& name) {
+    if (++count_ > kNamesMax) return;
+    if (count_ > 1) list_ += ", ";
+    std::string shown = name;
+    if (shown.size() > kNameBytesMax) {
+      shown.resize(kNameBytesMax);
+      shown.resize(valid_utf8_prefix(shown));
+      shown += "...";
+    }
+    list_ += '"' + shown + '"';
+  }
+
+  std::string list_;
+  size_t count_ = 0;
+};
+
 }  // namespace
 
 void ParsedRecord::clear() {
@@ -149,14 +196,25 @@ struct JsonRecordReader::Impl {
     ondemand::object object;
     MR_TRY(check(document.get_object().get(object)));
     MR_TRY(read_fields(object, text_column.empty() ? "inputs" : std::string_view(text_column), 1));
-    if (found) return {};
-    if (!text_column.empty()) {
-      return fail(bad_input("the object has no field \"" + text_column +
-                            "\", which --text-column (MILLRACE_TEXT_COLUMN) names"));
+    return found ? Status() : fail(no_text(document));
+  }
+
+  // REQUIRES: all of the document was read.
+  Error no_text(ondemand::document& document) const {
+    std::string members = "no members";
+    document.rewind();
+    ondemand::object object;
+    if (document.get_object().get(object) == simdjson::SUCCESS) {
+      MemberList list;
+      list.add(object, text_column, "");
+      members = list.text();
     }
-    return fail(
-        bad_input("the object has no \"inputs\"; --text-column (MILLRACE_TEXT_COLUMN) names "
-                  "another field"));
+    if (!text_column.empty()) {
+      return bad_input("the object has no field \"" + text_column +
+                       "\", which --text-column (MILLRACE_TEXT_COLUMN) names; it has " + members);
+    }
+    return bad_input("the object has no \"inputs\"; --text-column (MILLRACE_TEXT_COLUMN) names " +
+                     ("another field of those that it has: " + members));
   }
 
   std::string wanted() const { return text_column.empty() ? "inputs" : text_column; }
@@ -370,7 +428,8 @@ struct JsonRecordReader::Impl {
     if (!fault) return bad_input("invalid JSON: a text holds half a surrogate pair");
     Error error = json_fault_error(*fault);
     if (valid_utf8_prefix(document) < document.size()) {
-      error.message += " (MILLRACE_INVALID_UTF8=replace accepts bytes that are not UTF-8)";
+      error.message +=
+          "; --invalid-utf8 replace (MILLRACE_INVALID_UTF8) accepts bytes that are not UTF-8";
     }
     return error;
   }

@@ -69,6 +69,21 @@ TEST(JsonRecord, WhatStandsBesideTheTextDoesNotMatterIfItIsJson) {
   EXPECT_THAT(reader.texts(R"({"inputs":"first","inputs":"last"})"), ElementsAre("last"));
 }
 
+TEST(JsonRecord, WithoutItsTextIsRefusedWithTheMembersThatItHas) {
+  Reader reader;
+  EXPECT_THAT(reader.problem(R"({"id":1,"rev\u0069ew":"a","meta":{"lang":"en"}})"),
+              HasSubstr(R"(of those that it has: "id", "review", "meta")"));
+  EXPECT_THAT(reader.problem("{}"), HasSubstr("it has: no members"));
+  EXPECT_THAT(reader.problem(R"({"1":1,"2":1,"3":1,"4":1,"5":1,"6":1,"7":1,"8":1,"9":1})"),
+              ::testing::EndsWith(R"("7", "8", ...)"));
+  const std::string name(100, 'n');
+  EXPECT_THAT(reader.problem("{\"" + name + "\":1}"),
+              ::testing::EndsWith("has: \"" + name.substr(0, 60) + "...\""));
+  Reader nested("review.text");
+  EXPECT_THAT(nested.problem(R"({"id":1,"review":{"title":"t","body":"b"}})"),
+              HasSubstr(R"(it has "id", "review.title", "review.body")"));
+}
+
 TEST(JsonRecord, TextColumnNamesAnyFieldDottedForNestedOnes) {
   Reader flat("review");
   EXPECT_THAT(flat.texts(R"({"stars":5,"review":"good","inputs":"no"})"), ElementsAre("good"));
@@ -183,9 +198,9 @@ TEST(JsonRecord, NestingTooDeepIsRefusedAndTheLimitItselfIsNot) {
 
 TEST(JsonRecord, InvalidUtf8IsAnErrorThatSaysWhere) {
   Reader reader;
-  EXPECT_THAT(
-      reader.problem("{\"inputs\":\"a\xFF\"}"),
-      AllOf(HasSubstr("invalid JSON at byte 12: "), HasSubstr("MILLRACE_INVALID_UTF8=replace")));
+  EXPECT_THAT(reader.problem("{\"inputs\":\"a\xFF\"}"),
+              AllOf(HasSubstr("invalid JSON at byte 12: "),
+                    HasSubstr("--invalid-utf8 replace (MILLRACE_INVALID_UTF8)")));
 }
 
 TEST(JsonRecord, InvalidUtf8IsReplacedWhereThatIsAsked) {

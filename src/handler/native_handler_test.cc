@@ -302,7 +302,7 @@ TEST(NativeEmptyText, CanBeChosen) {
   EXPECT_EQ(answer(*tiny_handler({{"EMPTY", "blank"}}), kLines, "\"\""),
             R"([{"label":null,"score":null}])");
   EXPECT_THAT(answer(*tiny_handler({{"EMPTY", "error"}}), kLines, "\"a\"\n\" \""),
-              "error 1: the text is empty (MILLRACE_EMPTY=error)");
+              "error 1: the text is empty, and --empty (MILLRACE_EMPTY) is error");
   EXPECT_EQ(answer(*tiny_handler({{"EMPTY", "classify"}}), "text/csv", "\"\""),
             answer(*tiny_handler(), kLines, "\"\"", "text/csv"));
 }
@@ -338,7 +338,8 @@ TEST(NativeCsv, SeveralColumnsWithoutATextColumnAreRefusedWithFieldsAndSetting) 
 TEST(NativeCsv, ANameNeedsAHeader) {
   const auto handler = tiny_handler({{"TEXT_COLUMN", "review"}});
   EXPECT_THAT(answer(*handler, "text/csv", "a,b"),
-              AllOf(StartsWith("error: MILLRACE_TEXT_COLUMN='review'"), HasSubstr("--csv-header")));
+              AllOf(StartsWith("error: --text-column (MILLRACE_TEXT_COLUMN) is the name 'review'"),
+                    HasSubstr("--csv-header")));
   EXPECT_THAT(answer(*handler, kLines, R"({"review":"good"})"), StartsWith("[{"));
 }
 
@@ -392,7 +393,7 @@ TEST(NativeThresholds, DecideTheLabelAndExcludeTopK) {
   EXPECT_EQ(answer(*never, kLines, "\"good\""),
             R"([{"label":"NEUTRAL",)" + top.substr(top.find("\"score\"")));
   EXPECT_THAT(answer(*early, kLines, R"({"inputs":"a","parameters":{"top_k":1}})"),
-              HasSubstr("MILLRACE_THRESHOLDS exclude each other"));
+              HasSubstr("--thresholds (MILLRACE_THRESHOLDS) exclude each other"));
   EXPECT_THAT(answer(*early, kLines, R"({"inputs":"a","parameters":{"function_to_apply":"none"}})"),
               HasSubstr("needs probabilities"));
   const auto columns = tiny_handler({{"THRESHOLDS", R"({"NEGATIVE":0.0})"}, {"OUTPUT", "columns"}});

@@ -58,11 +58,14 @@ const std::vector<NativeOptionHelp>& native_option_help();
 
 // `settings`: names without MILLRACE_ ("TEXT_COLUMN") to values; names it does not know are
 // ignored (the caller refuses them). `model_labels` by id. A bad value is invalid_argument and
-// names the setting (as MILLRACE_X), the value and what is allowed.
+// names the setting (as `written` has it for its name, else as MILLRACE_X), the value and what is
+// allowed.
 Result<NativeOptions> parse_native_options(const std::map<std::string, std::string>& settings,
-                                           const std::vector<std::string>& model_labels);
+                                           const std::vector<std::string>& model_labels,
+                                           const std::map<std::string, std::string>& written = {});
 
 // As much of that as can be said while the model, and so its labels, is not known.
-Status check_native_options(const std::map<std::string, std::string>& settings);
+Status check_native_options(const std::map<std::string, std::string>& settings,
+                            const std::map<std::string, std::string>& written = {});
 
 }  // namespace millrace::handler

@@ -81,6 +81,18 @@ TEST(NativeOptions, RefusalsNameSettingValueAndWhatIsAllowed) {
   EXPECT_THAT(refusal({{"RESULT_PREFIX", "a\nb"}}), HasSubstr("without control characters"));
 }
 
+TEST(NativeOptions, RefusalsCallASettingAsItWasMade) {
+  const std::map<std::string, std::string> written = {{"EMPTY", "--empty"},
+                                                      {"OTHERWISE", "--otherwise (MILLRACE_X)"}};
+  const auto options = parse_native_options({{"EMPTY", "skip"}}, {"A"}, written);
+  ASSERT_FALSE(options);
+  EXPECT_THAT(options.error().message, ::testing::StartsWith("--empty='skip': allowed: classify"));
+  const Status checked = check_native_options({{"EMPTY", "otherwise"}}, written);
+  ASSERT_FALSE(checked);
+  EXPECT_THAT(checked.error().message,
+              ::testing::StartsWith("--empty='otherwise': needs --otherwise (MILLRACE_X), "));
+}
+
 TEST(NativeOptions, RefusesThresholdsThatCannotBe) {
   EXPECT_THAT(refusal({{"THRESHOLDS", R"({"MAYBE":0.3})"}}),
               AllOf(HasSubstr("no label 'MAYBE'"), HasSubstr("NEGATIVE, POSITIVE")));

@@ -108,8 +108,8 @@ Status ReplyWriter::compute_scores(const RecordParameters& parameters,
   const ScoreFunction function = parameters.function.value_or(context_.default_function);
   if (function == ScoreFunction::kNone && !context_.options.thresholds.empty()) {
     return fail(
-        bad_input("parameter \"function_to_apply\" is none, but MILLRACE_THRESHOLDS needs "
-                  "probabilities"));
+        bad_input("parameter \"function_to_apply\" is none, but --thresholds "
+                  "(MILLRACE_THRESHOLDS) needs probabilities"));
   }
   workspace_.scores.resize(logits.size());
   apply_score_function(function, logits, workspace_.scores.data());
@@ -123,7 +123,8 @@ Status ReplyWriter::append_labels(const RecordParameters& parameters, RecordShap
                                   std::string_view echo) {
   const NativeOptions& options = context_.options;
   if (parameters.top_k && !options.thresholds.empty()) {
-    return fail(bad_input("parameter \"top_k\" and MILLRACE_THRESHOLDS exclude each other"));
+    return fail(
+        bad_input("parameter \"top_k\" and --thresholds (MILLRACE_THRESHOLDS) exclude each other"));
   }
   const bool wrapped = !csv_ && (parameters.top_k || shape == RecordShape::kText);
   if (kind == RowKind::kEncoded) MR_TRY(compute_scores(parameters, logits));

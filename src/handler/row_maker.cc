@@ -18,8 +18,9 @@ Result<std::string_view> valid_text(InvalidUtf8 policy, std::string_view text, s
   const size_t valid = valid_utf8_prefix(text);
   if (valid == text.size()) return text;
   if (policy == InvalidUtf8::kError) {
-    return fail(bad_input("byte " + std::to_string(valid) +
-                          " of the text is not UTF-8 (MILLRACE_INVALID_UTF8=error)"));
+    return fail(bad_input(
+        "byte " + std::to_string(valid) +
+        " of the text is not UTF-8, and --invalid-utf8 (MILLRACE_INVALID_UTF8) is error"));
   }
   replace_invalid_utf8(text, buffer);
   *replaced = true;
@@ -51,7 +52,7 @@ Result<RowKind> make_row(const NativeContext& context, const RowText& text, Text
     ++counts->empty;
     const EmptyText policy = empty_policy(options, text, source);
     if (policy == EmptyText::kError) {
-      return fail(bad_input("the text is empty (MILLRACE_EMPTY=error)"));
+      return fail(bad_input("the text is empty, and --empty (MILLRACE_EMPTY) is error"));
     }
     if (policy != EmptyText::kClassify) {
       block->add_blank();

@@ -119,7 +119,8 @@ Result<LoadedModel> load_model(const ModelArtifact& artifact, const JobSettings&
   if (!loaded) return fail(std::move(loaded).error().within("model " + artifact.name));
   LoadedModel out;
   out.model = std::move(*loaded);
-  MR_ASSIGN(out.options, handler::parse_native_options(settings.native, out.model->info().labels));
+  MR_ASSIGN(out.options, handler::parse_native_options(settings.native, out.model->info().labels,
+                                                       settings.native_written));
   return out;
 }
 

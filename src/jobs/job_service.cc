@@ -206,7 +206,7 @@ Status LocalJobService::check_job(const TransformJobRecord& job, const ModelReco
   MR_ASSIGN(const Settings merged, merge_settings(layers));
   MR_ASSIGN(JobSettings settings, check_settings(merged, 1));
   settings.as_api = true;
-  MR_TRY(handler::check_native_options(settings.native));
+  MR_TRY(handler::check_native_options(settings.native, settings.native_written));
   MR_TRY(check_request_format(settings));
   return check_input(settings, model.execution_role_arn, options_.region, draining_);
 }

@@ -228,6 +228,16 @@ transform::IfExists if_exists_of(std::string_view word) {
   return word == "update" ? IfExists::kUpdate : IfExists::kFail;
 }
 
+// How messages call a setting: as it was made, or as the user of a command line would make it.
+std::string written(const Settings& settings, const std::string& name) {
+  const auto found = settings.find(name);
+  if (found != settings.end()) return found->second.source;
+  const auto input = settings.find("INPUT");
+  const bool command_line = input != settings.end() && input->second.source == flag_name("INPUT");
+  const std::string variable = variable_name(name);
+  return command_line ? flag_name(name) + " (" + variable + ")" : variable;
+}
+
 void take_native(const Settings& settings, JobSettings* out) {
   const auto note = [&](const std::string& name) {
     const auto found = settings.find(name);
@@ -238,6 +248,7 @@ void take_native(const Settings& settings, JobSettings* out) {
     const std::string name = option_of_native(option.name);
     const auto found = settings.find(name);
     if (found != settings.end()) out->native[option.name] = found->second.value;
+    out->native_written[option.name] = written(settings, name);
     // The data path names columns with this one, whoever computes them.
     if (name != "RESULT_PREFIX") note(name);
   }

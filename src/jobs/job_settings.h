@@ -88,6 +88,7 @@ struct JobSettings {
   std::string text_column;
   // The native model's settings by option name; handler::parse_native_options checks them.
   Variables native;
+  Variables native_written;  // by the same names: how messages call each
   // How the user wrote each setting that only the native model knows (native_only.h).
   std::vector<std::string> native_sources;
 };

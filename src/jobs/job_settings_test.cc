@@ -110,6 +110,22 @@ TEST(MergeSettings, TheOutputFlagAndTheOutputVariableAreTwoSettings) {
   EXPECT_EQ(check_settings(*merge_settings(layers), 1)->native.count("OUTPUT"), 0U);
 }
 
+TEST(CheckSettings, MessagesCallANativeSettingAsItWasMadeOrWouldBe) {
+  SettingLayers layers;
+  layers.flags = {{"INPUT", "in"}, {"OUTPUT_SHAPE", "columns"}};
+  layers.process_environment = {{"MILLRACE_EMPTY", "error"}};
+  const auto settings = check_settings(*merge_settings(layers), 1);
+  ASSERT_TRUE(settings.has_value());
+  EXPECT_EQ(settings->native_written.at("OUTPUT"), "--output-shape");
+  EXPECT_EQ(settings->native_written.at("EMPTY"), "MILLRACE_EMPTY");
+  EXPECT_EQ(settings->native_written.at("CLEAN"), "--clean (MILLRACE_CLEAN)");
+  // The service has no flags to speak of.
+  layers.flags.clear();
+  layers.api_members = {{"INPUT", "s3://b/in"}};
+  EXPECT_EQ(check_settings(*merge_settings(layers), 1)->native_written.at("CLEAN"),
+            "MILLRACE_CLEAN");
+}
+
 Result<JobSettings> checked(const Variables& flags) {
   SettingLayers layers;
   layers.flags = flags;

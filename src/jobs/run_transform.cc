@@ -8,7 +8,9 @@
 #include <system_error>
 #include <thread>
 
+#include "base/background.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "base/xxh3.h"
 #include "jobs/data_capture.h"
 #include "jobs/job_models.h"
@@ -220,6 +222,21 @@ transform::TransformJob make_job(const JobSettings& settings, const record::Data
   return job;
 }
 
+// JSON and Parquet hold UTF-8 only, and keys may be any bytes.
+Status check_source_keys(const JobSettings& settings, const record::DataFormat& format,
+                         const std::vector<std::string>& keys) {
+  if (settings.merge_source_column.empty()) return {};
+  const bool parquet = format.split_type == record::SplitType::kParquet;
+  const bool csv = record::media_type(format.accept) == record::MediaType::kCsv;
+  if (csv && !parquet) return {};
+  const auto bad = std::find_if_not(keys.begin(), keys.end(), is_utf8);
+  if (bad == keys.end()) return {};
+  return fail(invalid_argument("--merge-source-column: the key '" + *bad +
+                               "' of an input is not UTF-8, which results in " +
+                               (parquet ? "Parquet" : "JSON") +
+                               " cannot hold; rename the object, or leave the column away"));
+}
+
 Status check_required(const JobSettings& settings) {
   if (settings.input.empty()) return fail(invalid_argument("--input is missing"));
   if (settings.output.empty()) return fail(invalid_argument("--output is missing"));
@@ -256,8 +273,7 @@ Status load_and_list(const TransformRequest& request, Prepared* prepared) {
   const std::vector<JobModel>& models = prepared->models;
   prepared->model_name = models_name(models);
   const CancelToken load_cancel = request.cancel.child();
-  auto loading =
-      std::async(std::launch::async, [&] { return load_models(models, request, load_cancel); });
+  auto loading = in_background([&] { return load_models(models, request, load_cancel); });
   Result<Source> listed = list_inputs(request, settings);
   if (!listed) load_cancel.cancel();  // nobody needs the model that we might wait for
   Result<LoadedHandler> loaded = loading.get();
@@ -301,10 +317,12 @@ Result<Prepared> prepare(const TransformRequest& request, bool dry) {
   Source& source = prepared.source;
   if (source.plan.objects.empty()) return prepared;  // as --allow-empty says
 
-  MR_ASSIGN(record::DataFormat format, infer_format(settings, keys_of(source.plan)));
+  const std::vector<std::string> keys = keys_of(source.plan);
+  MR_ASSIGN(record::DataFormat format, infer_format(settings, keys));
   MR_TRY(take_filters(settings, &format));
   MR_TRY(check_format(format));
   MR_TRY(check_output_form(settings, format));
+  MR_TRY(check_source_keys(settings, format, keys));
   MR_TRY(check_models(prepared.loaded, format));
   const std::string digest = settings_digest(settings, format, traits.identity);
   const bool single = source.plan.objects.size() == 1 && settings.merge.empty() && !settings.as_api;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "base/limits.h"
@@ -107,12 +108,14 @@ Status read_bert(const json& json_config, Config* config) {
   return {};
 }
 
-// id2label: {"0": "NEGATIVE", ...} with every id from 0 on.
+// id2label: {"0": "NEGATIVE", ...} with every id from 0 on. Two labels of one name could not be
+// told apart in any result.
 Status read_id2label(const json& id2label, std::vector<std::string>* labels) {
   if (!id2label.is_object() || id2label.empty() || id2label.size() > limits::kModelLabelsMax) {
     return wrong("id2label", id2label, "not an object that names labels by id");
   }
   labels->clear();
+  std::unordered_map<std::string, size_t> ids;
   for (size_t id = 0; id < id2label.size(); ++id) {
     const auto label = id2label.find(std::to_string(id));
     if (label == id2label.end()) {
@@ -121,6 +124,12 @@ Status read_id2label(const json& id2label, std::vector<std::string>* labels) {
     }
     if (!label->is_string()) return wrong("id2label", *label, "a label that is not a string");
     labels->push_back(label->get<std::string>());
+    const auto [first, is_new] = ids.emplace(labels->back(), id);
+    if (!is_new) {
+      return fail(
+          invalid_argument(fmt::format("id2label: the ids {} and {} have the same label '{}'",
+                                       first->second, id, labels->back())));
+    }
   }
   return {};
 }

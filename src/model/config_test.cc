@@ -129,6 +129,8 @@ TEST(Config, RefusesLabelsThatAreNotOneForEachId) {
   EXPECT_THAT(refusal(bert(R"(, "id2label": {})")), HasSubstr("id2label"));
   EXPECT_THAT(refusal(bert(R"(, "id2label": ["A"])")), HasSubstr("id2label"));
   EXPECT_THAT(refusal(bert(R"(, "id2label": {"0": 1})")), HasSubstr("not a string"));
+  EXPECT_THAT(refusal(bert(R"(, "id2label": {"0": "A", "1": "B", "2": "A"})")),
+              HasSubstr("the ids 0 and 2 have the same label 'A'"));
   EXPECT_THAT(refusal(bert(R"(, "num_labels": 3, "id2label": {"0": "A", "1": "B"})")),
               HasSubstr("num_labels is 3, but id2label names 2"));
 }

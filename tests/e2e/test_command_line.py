@@ -113,6 +113,28 @@ def test_settings_win_in_the_specified_order(cli, tiny_model, tmp_path, reviews)
     assert digits("4", "--env", options.replace("SCORE", "MILLRACE_SCORE")) == 2
 
 
+def test_refusals_call_a_setting_as_it_was_made(cli, tiny_model, tmp_path, reviews):
+    def refusal(*flags, env=None):
+        return cli.transform(tiny_model, reviews, tmp_path / "out", *flags, env=env,
+                             exit_status=2).stderr
+
+    assert "--empty='skip': allowed: " in refusal("--empty", "skip")
+    assert "MILLRACE_EMPTY='skip': allowed: " in refusal("--env", "MILLRACE_EMPTY=skip")
+    assert "MILLRACE_EMPTY='skip': allowed: " in refusal(env={"MILLRACE_EMPTY": "skip"})
+    assert "--empty='otherwise': needs --otherwise (MILLRACE_OTHERWISE), " in \
+        refusal("--empty", "otherwise")
+    assert "--output-shape=logits" in refusal("--output-shape", "logits", "--thresholds",
+                                              '{"NEGATIVE":0.3}')
+
+
+def test_texts_in_another_script_are_counted_and_warned_of(cli, tmp_path):
+    source = write(tmp_path / "a.txt", "great app\n" * 9 + "отличное приложение\n")
+    run = cli.transform("sst2-small", source, tmp_path / "out")
+    assert run.summary["not_model_language"] == 1
+    assert "warning: 1 of 10 texts (10.0%) are not written as the model's languages are (en)" in \
+        run.stderr
+
+
 def test_a_create_transform_job_request_runs_and_flags_override_it(cli, tiny_model, tmp_path,
                                                                   reviews):
     request = {

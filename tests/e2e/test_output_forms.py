@@ -133,6 +133,17 @@ def test_a_source_attribute_names_each_json_lines_input(cli, tiny_model, tmp_pat
     assert not (tmp_path / "no").exists()
 
 
+def test_a_source_attribute_needs_keys_in_utf8(cli, tiny_model, tmp_path):
+    write(tmp_path / "in" / "a.jsonl", json_lines([{"inputs": "great app"}]))
+    write(tmp_path / "in" / "caf\udce9.jsonl", json_lines([{"inputs": "bad"}]))
+    job = (tiny_model, tmp_path / "in", tmp_path / "out", "--join-source", "Input", "--merge",
+           "all.jsonl")
+    run = cli.transform(*job, "--merge-source-column", "source", exit_status=2)
+    assert "--merge-source-column: the key 'caf\udce9.jsonl' of an input is not UTF-8" in run.stderr
+    assert not (tmp_path / "out").exists()
+    assert cli.transform(*job).summary["records"] == 2
+
+
 def test_merging_is_all_or_nothing_and_goes_on(cli, tiny_model, tmp_path):
     source = write_tables(tmp_path / "in")
     bad = write(source / "d.csv", "id,text\n1,\"never closed\n")

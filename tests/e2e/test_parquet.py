@@ -67,7 +67,7 @@ def test_null_texts_follow_millrace_empty(cli, tiny_model, tmp_path):
     source = tmp_path / "in" / "reviews.parquet"
     run = cli.transform(tiny_model, source, tmp_path / "no", "--text-column", "text",
                         env={"MILLRACE_EMPTY": "error"}, exit_status=1)
-    assert "record 3: the text is empty (MILLRACE_EMPTY=error)" in run.stderr
+    assert "record 3: the text is empty, and --empty (MILLRACE_EMPTY) is error" in run.stderr
     assert not (tmp_path / "no").exists()
 
 
