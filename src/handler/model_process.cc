@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -201,6 +202,10 @@ Status ModelProcess::alive() {
   // killed.
   output_ended_.wait_for(lock, kReadPoll, [this] { return !output_open_; });
   std::string message = "the model's process " + told(*status_);
+  if (tail_.empty() && WIFEXITED(*status_) && options_.memory_bytes_max > 0) {
+    message += fmt::format("; --model-memory-in-mb leaves it {} MiB of address space",
+                           options_.memory_bytes_max / limits::kMiB);
+  }
   if (!tail_.empty()) message += "; its last lines:";
   for (const std::string& line : tail_) message += "\n  " + line;
   return fail(internal_error(std::move(message)));

@@ -50,18 +50,25 @@ Result<CommandOutput> run_command(const PythonRequest& request, const std::strin
   return handler::run_command(std::move(options), request.cancel);
 }
 
+fs::path program_in_path(const PythonRequest& request, const std::string& name) {
+  const auto found = request.environment.find("PATH");
+  return find_in_path(name, found == request.environment.end() ? "/usr/bin:/bin" : found->second);
+}
+
 Result<fs::path> find_interpreter(const PythonRequest& request) {
   if (!request.python.empty()) {
     for (const fs::path& path : {fs::path(request.python), fs::path(request.python) / "bin/python",
                                  fs::path(request.python) / "bin/python3"}) {
       if (is_program(path)) return fs::absolute(path);
     }
+    if (request.python.find('/') == std::string::npos) {  // "python3.11", as a shell has it
+      const fs::path named = program_in_path(request, request.python);
+      if (!named.empty()) return named;
+    }
     return fail(invalid_argument("--python: " + request.python +
                                  " is neither an interpreter nor an environment with bin/python"));
   }
-  const auto found = request.environment.find("PATH");
-  fs::path program =
-      find_in_path("python3", found == request.environment.end() ? "/usr/bin:/bin" : found->second);
+  fs::path program = program_in_path(request, "python3");
   if (!program.empty()) return program;
   return fail(
       invalid_argument("the model has Python code, and there is no python3 in the PATH; "

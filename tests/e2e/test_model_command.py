@@ -93,6 +93,11 @@ def test_a_server_that_exits_ends_the_job_at_once_with_its_log(cli, source, temp
     assert list(temp.iterdir()) == []
 
 
+def test_a_server_that_has_no_room_says_which_setting_leaves_none(cli, source, temp, tmp_path):
+    result = run(cli, source, temp, tmp_path, command(), "--model-memory-in-mb", 5, exit_status=2)
+    assert "; --model-memory-in-mb leaves it 5 MiB of address space" in result.stderr
+
+
 def test_a_command_that_does_not_exist_says_so(cli, source, temp, tmp_path):
     result = run(cli, source, temp, tmp_path, "no-such-program serve", exit_status=2)
     assert "ended with exit status 127" in result.stderr
