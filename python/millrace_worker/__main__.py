@@ -16,37 +16,52 @@ from millrace_worker import failures  # noqa: E402
 from millrace_worker import service as services  # noqa: E402
 
 CHANNEL = 3
+# Twenty thousand links have taken from one to twenty seconds; a model with more files than this is
+# shown as it lies.
+LINKS_MAX = 1000
 
 
 def prepare(arguments):
-    """What SageMaker's images have in place before the user's code is imported: the model's folder
-    where the toolkit looks for it, modules in code/ and beside it, the model's files in the working
-    folder, and no arguments that the code could take for its own."""
+    """What SageMaker's images have in place before the user's code is imported: a model folder of
+    its own, where the toolkit looks for it, which is the working folder too; modules in code/ and
+    in the model; and no arguments that the code could take for its own."""
     ours = sys.path.pop(0)
-    base = os.path.join(os.environ.get("TMPDIR", "/tmp"), "ml")
+    base = os.path.join(os.environ.get("TMPDIR", "/tmp"), "ml", str(arguments.index))
+    model = os.path.join(base, "model")
     os.makedirs(base, exist_ok=True)
-    link_to(arguments.model, os.path.join(base, "model"))
-    enter_working_folder(arguments.model, os.path.join(base, f"work-{arguments.index}"))
+    if has_few_entries(arguments.model):
+        link_files(arguments.model, model)
+    elif not os.path.lexists(model):
+        os.symlink(arguments.model, model)
+    os.chdir(model)
     # Read when the toolkit is imported.
     os.environ["SAGEMAKER_BASE_DIR"] = base
-    sys.path[:0] = [arguments.code, arguments.model]
+    sys.path[:0] = [arguments.code, model]
     sys.path.append(os.path.join(ours, "compat"))
     del sys.argv[1:]
-    return os.path.join(base, "model")
+    return model
 
 
-def enter_working_folder(model, folder):
-    """AWS's server starts its workers in a copy of the model's folder: names relative to it are
-    found, and what the code writes beside them stays out of the model and of the user's folders."""
+def has_few_entries(folder):
+    left = LINKS_MAX
+    for _, folders, files in os.walk(folder):
+        left -= len(folders) + len(files)
+        if left < 0:
+            return False
+    return True
+
+
+def link_files(source, folder):
+    """Folders anew, with links to the files: what the code writes beside them goes away with the
+    job, and neither the user's folder nor the archive that later jobs share is changed by it."""
     os.makedirs(folder, exist_ok=True)
-    for name in os.listdir(model):
-        link_to(os.path.join(model, name), os.path.join(folder, name))
-    os.chdir(folder)
-
-
-def link_to(target, path):
-    if not os.path.lexists(path):
-        os.symlink(target, path)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            path = os.path.join(folder, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                link_files(entry.path, path)
+            elif not os.path.lexists(path):  # a worker that is started again finds its own
+                os.symlink(entry.path, path)
 
 
 def main():
