@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/utf8.h"
+#include "cli/console.h"
 
 namespace millrace::cli {
 namespace {
@@ -193,6 +194,7 @@ ProgressStyle progress_style(const std::string& setting) {
 }
 
 void ProgressView::show(const Progress& progress) {
+  const std::lock_guard lock(mutex_);
   if (style_ == ProgressStyle::kBar) {
     const std::string line = "\r\x1b[K" + render_bar(progress, terminal_columns());
     std::fwrite(line.data(), 1, line.size(), stderr);
@@ -208,7 +210,18 @@ void ProgressView::show(const Progress& progress) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
+void ProgressView::say_beside(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  clear();
+  say(text);
+}
+
 void ProgressView::finish() {
+  const std::lock_guard lock(mutex_);
+  clear();
+}
+
+void ProgressView::clear() {
   if (drawn_) std::fputs("\r\x1b[K", stderr);
   drawn_ = false;
 }

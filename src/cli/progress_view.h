@@ -1,7 +1,9 @@
 // Progress on stderr: a bar that redraws itself on a terminal, or one JSON line every few seconds.
 #pragma once
 
+#include <mutex>
 #include <string>
+#include <string_view>
 
 #include "transform/transform_job.h"
 
@@ -12,16 +14,20 @@ enum class ProgressStyle { kNone, kBar, kJson };
 // "auto" is a bar where stderr is a terminal, else nothing.
 ProgressStyle progress_style(const std::string& setting);
 
+// Thread-safe.
 class ProgressView {
  public:
   explicit ProgressView(ProgressStyle style) : style_(style) {}
-  // Called from one thread at a time.
   void show(const transform::Progress& progress);
+  // say(), on a line of its own; the bar is drawn again with the next progress.
+  void say_beside(std::string_view text);
   // Removes the bar, so that what is printed next stands on its own line.
   void finish();
 
  private:
-  ProgressStyle style_;
+  void clear();  // REQUIRES: mutex_ is held
+  const ProgressStyle style_;
+  std::mutex mutex_;
   double last_json_seconds_ = -1;
   bool drawn_ = false;
 };

@@ -189,7 +189,7 @@ int run_transform_command(const TransformArguments& arguments, CLI::App* command
   request.program = context.program;
   request.shipped_model_folders = context.shipped_model_folders();
   request.progress = [&view](const transform::Progress& p) { view.show(p); };
-  request.notice = [](std::string_view text) { say(text); };
+  request.notice = [&view](std::string_view text) { view.say_beside(text); };
   cancel_on_signals(request.cancel);
   const std::string dry = said(*merged, "DRY_RUN");
   if (dry == "true" || dry == "1") return show_dry_run(request);

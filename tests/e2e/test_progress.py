@@ -2,6 +2,8 @@
 import json
 import signal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cli import files_in, json_lines, write
@@ -37,11 +39,18 @@ def test_progress_lines_have_exact_totals_and_name_what_is_under_way(cli, tmp_pa
     assert lines[-1]["eta_seconds"] == 0
 
 
-def test_progress_moves_within_one_file_that_the_model_is_given_at_once(cli, tmp_path):
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_progress_moves_within_one_file_that_the_model_is_given_at_once(cli, tmp_path, form,
+                                                                        request):
     """Fewer records than the native model sorts by length together: none is written for long."""
     model = make_tiny_model(tmp_path / "model", hidden=256, layers=4)
-    text = "the app is not very good and i love it " * 12
-    source = write(tmp_path / "a.jsonl", json_lines({"inputs": f"{text} {i}"} for i in range(3000)))
+    texts = ["the app is not very good and i love it " * 12 + str(i) for i in range(3000)]
+    source = tmp_path / f"a.{form}"
+    if form == "parquet":
+        request.getfixturevalue("parquet")
+        pq.write_table(pa.table({"text": texts}), source)
+    else:
+        write(source, json_lines({"inputs": text} for text in texts))
     job = cli.start("transform", "--model", model, "--input", source, "--output", tmp_path / "out",
                     "--threads", 1, "--progress", "json")
     seen = {}
