@@ -43,7 +43,7 @@ std::string grouped(uint64_t n) {
   std::string digits = std::to_string(n);
   for (size_t i = digits.size(); i > 3;) {
     i -= 3;
-    digits.insert(i, ",");
+    digits.insert(i, 1, ',');
   }
   return digits;
 }
@@ -119,7 +119,7 @@ std::string shortened(const std::string& name, size_t columns) {
     size_t start = begin - 1;
     while (start > 0 && (static_cast<unsigned char>(name[start]) & 0xC0) == 0x80) --start;
     width += begin - start > 1 ? 2 : 1;
-    if (width > columns) return "..." + name.substr(fits);
+    if (width > columns) return std::string("...").append(name, fits);
     begin = start;
     if (width + 3 <= columns) fits = begin;
   }
