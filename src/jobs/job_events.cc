@@ -60,11 +60,11 @@ ordered_json detail_of(const TransformJobRecord& job, const Tags& tags) {
 
 }  // namespace
 
-std::string event_json(const TransformJobRecord& job, const Tags& tags,
-                       const ServiceOptions& options) {
+JobEvent job_event(const TransformJobRecord& job, const Tags& tags, const ServiceOptions& options) {
+  const std::string id = event_id(job);
   ordered_json event;
   event["version"] = "0";
-  event["id"] = event_id(job);
+  event["id"] = id;
   event["detail-type"] = "SageMaker Transform Job State Change";
   event["source"] = "aws.sagemaker";
   event["account"] = options.account;
@@ -73,7 +73,7 @@ std::string event_json(const TransformJobRecord& job, const Tags& tags,
   event["region"] = options.region;
   event["resources"] = {job.arn};
   event["detail"] = detail_of(job, tags);
-  return event.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  return {id, event.dump(-1, ' ', false, ordered_json::error_handler_t::replace)};
 }
 
 Result<std::unique_ptr<EventSink>> EventSink::open(const std::filesystem::path& file,
@@ -101,18 +101,25 @@ EventSink::~EventSink() {
   if (thread_.joinable()) thread_.join();
 }
 
-void EventSink::emit(const std::string& event) {
-  if (file_.valid()) append(event);
-  if (url_.empty()) return;
+void EventSink::emit(const JobEvent& event) {
+  if (file_.valid()) append(event.json);
+  if (url_.empty()) return done_(event.id);
+  std::string lost;
   {
     const std::lock_guard lock(mutex_);
     if (queue_.size() == limits::kEventsQueuedMax) {
+      lost = std::move(queue_.front().id);
       queue_.pop_front();
-      ++lost_;
     }
     queue_.push_back(event);
   }
   changed_.notify_one();
+  if (!lost.empty()) finish(lost, false);
+}
+
+void EventSink::finish(const std::string& id, bool delivered) {
+  ++(delivered ? sent_ : lost_);
+  done_(id);
 }
 
 // One write, so that lines of several processes do not mix.
@@ -124,18 +131,17 @@ void EventSink::append(const std::string& event) {
 
 void EventSink::post_all() {
   for (;;) {
-    std::string event;
+    JobEvent event;
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return stop_ || !queue_.empty(); });
-      if (stop_) {
-        lost_ += queue_.size();
-        return;
-      }
+      if (stop_) return;
       event = std::move(queue_.front());
       queue_.pop_front();
     }
-    ++(post(event) ? sent_ : lost_);
+    const bool delivered = post(event.json);
+    if (!delivered && cancel_.cancelled()) return;
+    finish(event.id, delivered);
   }
 }
 

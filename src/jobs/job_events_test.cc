@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/http_imposter.h"
@@ -40,7 +43,7 @@ TEST(JobEvents, HaveEventBridgesForm) {
   options.account = "123456789012";
   TransformJobRecord job = record_of(JobStatus::kFailed);
   job.failure_reason = "ClientError: x";
-  const auto event = nlohmann::json::parse(event_json(job, {{"team", "a"}}, options));
+  const auto event = nlohmann::json::parse(job_event(job, {{"team", "a"}}, options).json);
   EXPECT_EQ(event["detail-type"], "SageMaker Transform Job State Change");
   EXPECT_EQ(event["time"], "2023-11-14T22:13:21Z");
   EXPECT_EQ(event["resources"][0], job.arn);
@@ -53,10 +56,10 @@ TEST(JobEvents, HaveEventBridgesForm) {
   EXPECT_EQ(detail["Tags"]["team"], "a");
   EXPECT_FALSE(detail.contains("TransformEndTime"));
   // Told twice it is the same event; another state is another.
-  EXPECT_EQ(event, nlohmann::json::parse(event_json(job, {{"team", "a"}}, options)));
-  const auto other =
-      nlohmann::json::parse(event_json(record_of(JobStatus::kInProgress), {}, options));
-  EXPECT_NE(event["id"], other["id"]);
+  EXPECT_EQ(event, nlohmann::json::parse(job_event(job, {{"team", "a"}}, options).json));
+  const JobEvent other = job_event(record_of(JobStatus::kInProgress), {}, options);
+  EXPECT_NE(event["id"], other.id);
+  EXPECT_EQ(nlohmann::json::parse(other.json)["id"], other.id);
 }
 
 TEST(JobEvents, AWebhookThatFailsIsAskedAgainAndOneThatRefusesIsNot) {
@@ -70,9 +73,15 @@ TEST(JobEvents, AWebhookThatFailsIsAskedAgainAndOneThatRefusesIsNot) {
   const TestFolder folder;
   const auto sink = EventSink::open(folder / "events", hook.url());
   ASSERT_TRUE(sink) << sink.error().message;
-  (*sink)->emit("first");
+  std::mutex mutex;
+  std::vector<std::string> done;
+  (*sink)->when_done([&](const std::string& id) {
+    const std::lock_guard lock(mutex);
+    done.push_back(id);
+  });
+  (*sink)->emit({"1", "first"});
   ASSERT_TRUE(comes_true([&] { return (*sink)->counts().sent == 2; }));  // the file and the hook
-  (*sink)->emit("refused");
+  (*sink)->emit({"2", "refused"});
   ASSERT_TRUE(comes_true([&] { return (*sink)->counts().lost == 1; }));
   EXPECT_EQ(asked, 3);
   const auto requests = hook.requests();
@@ -80,6 +89,28 @@ TEST(JobEvents, AWebhookThatFailsIsAskedAgainAndOneThatRefusesIsNot) {
   EXPECT_EQ(requests[1].body, "first");
   EXPECT_EQ(requests[1].header("content-type"), "application/json");
   EXPECT_EQ(folder.read("events"), "first\nrefused\n");
+  EXPECT_TRUE(comes_true([&] {
+    const std::lock_guard lock(mutex);
+    return done == std::vector<std::string>{"1", "2"};
+  }));
+}
+
+TEST(JobEvents, WhatAWebhookHasNotTakenIsNotDoneWith) {
+  HttpImposter hook([](const HttpImposter::Request&) {
+    HttpImposter::Reply reply;
+    reply.status = 503;
+    return reply;
+  });
+  std::atomic<int> done{0};
+  {
+    const auto sink = EventSink::open("", hook.url());
+    ASSERT_TRUE(sink) << sink.error().message;
+    (*sink)->when_done([&](const std::string&) { ++done; });
+    (*sink)->emit({"1", "first"});
+    (*sink)->emit({"2", "second"});
+    ASSERT_TRUE(comes_true([&] { return !hook.requests().empty(); }));
+  }
+  EXPECT_EQ(done, 0);
 }
 
 TEST(JobEvents, AnEventFileThatCannotBeOpenedIsAnError) {

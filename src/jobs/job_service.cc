@@ -176,13 +176,14 @@ Result<JobView> LocalJobService::create_transform_job(std::string_view request) 
   stored.request = request;
   stored.model_request = model->request;
   stored.created_ms = stored.modified_ms = now_ms();
-  const Result<int64_t> id = store_->insert_job(stored, job.arn, tags);
+  const JobPtr record = job_record(stored, options_);
+  const JobEvent event = event_of(*record, tags);
+  const Result<int64_t> id = store_->insert_job(stored, job.arn, tags, event);
   if (!id && id.error().code == Code::kAlreadyExists) return fail(taken);
   MR_TRY(told(id ? Status() : fail(id.error())));
   stored.id = *id;
 
-  IndexedJob indexed{std::move(stored), nullptr, {}};
-  indexed.record = job_record(indexed.stored, options_);
+  IndexedJob indexed{std::move(stored), record, {}};
   indexed.stored.request = {};
   indexed.progress.queued = true;
   const JobView view{indexed.record, indexed.progress};
@@ -193,7 +194,7 @@ Result<JobView> LocalJobService::create_transform_job(std::string_view request) 
     if (!tags.empty()) tags_[job.arn] = tags;
     entry = jobs_.insert(std::move(indexed));
   }
-  tell(*view.record);
+  if (!event.id.empty()) events_->emit(event);
   activate(entry, CancelToken());
   forget_oldest();
   const std::lock_guard counting(counters_mutex_);

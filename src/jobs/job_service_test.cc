@@ -9,6 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "jobs/job_store.h"
 #include "jobs/service_fixture.h"
 
 namespace millrace::jobs {
@@ -63,6 +64,25 @@ TEST_F(ServiceTest, TheApiNeitherInfersAFormatNorSkipsAnObject) {
   create("j");
   EXPECT_EQ(ended("j").record->status, JobStatus::kCompleted);
   EXPECT_EQ(folder_.read("out-j/_marker.csv.out"), "x,\"y\n");
+}
+
+// As after a kill between the store and the delivery.
+TEST_F(ServiceTest, AnEventThatWasNotDeliveredIsToldAtTheNextStart) {
+  open();
+  service_.reset();
+  JobStore::Contents contents;
+  {
+    const auto store = JobStore::open(folder_ / "service/jobs.sqlite", &contents);
+    ASSERT_TRUE(store) << store.error().message;
+    StoredJob job;
+    job.name = "j";
+    job.status = JobStatus::kCompleted;
+    ASSERT_TRUE((*store)->insert_job(job, "a", {}, {"id", "told"}));
+  }
+  open();
+  EXPECT_EQ(folder_.read("events"), "told\n");
+  open();
+  EXPECT_EQ(folder_.read("events"), "told\n");
 }
 
 TEST_F(ServiceTest, NamesAreUniqueWithoutCase) {

@@ -43,7 +43,11 @@ constexpr const char* kMigrations[] = {
          started_ms INTEGER NOT NULL,
          ended_ms INTEGER NOT NULL,
          progress TEXT NOT NULL);
-       CREATE TABLE tags (arn TEXT PRIMARY KEY, tags TEXT NOT NULL) WITHOUT ROWID;)"};
+       CREATE TABLE tags (arn TEXT PRIMARY KEY, tags TEXT NOT NULL) WITHOUT ROWID;)",
+    R"(CREATE TABLE events (
+         number INTEGER PRIMARY KEY AUTOINCREMENT,
+         id TEXT NOT NULL UNIQUE,
+         json TEXT NOT NULL);)"};
 constexpr int kSchemaVersion = static_cast<int>(std::size(kMigrations));
 
 Error store_error(const SQLite::Exception& e) {
@@ -125,6 +129,14 @@ void write_tags(SQLite::Database& db, const std::string& arn, const Tags& tags) 
   put.exec();
 }
 
+void write_event(SQLite::Database& db, const JobEvent& event) {
+  if (event.id.empty()) return;
+  SQLite::Statement row(db, "INSERT OR IGNORE INTO events (id, json) VALUES (?, ?)");
+  row.bind(1, event.id);
+  row.bind(2, event.json);
+  row.exec();
+}
+
 void delete_row(SQLite::Database& db, const char* table, int64_t id, const std::string& arn) {
   SQLite::Statement row(db, fmt::format("DELETE FROM {} WHERE id = ?", table));
   row.bind(1, id);
@@ -187,6 +199,10 @@ void read_contents(SQLite::Database& db, JobStore::Contents* contents) {
   SQLite::Statement tags(db, "SELECT arn, tags FROM tags");
   while (tags.executeStep()) {
     contents->tags[tags.getColumn(0).getString()] = parse_tags(tags.getColumn(1).getString());
+  }
+  SQLite::Statement events(db, "SELECT id, json FROM events ORDER BY number");
+  while (events.executeStep()) {
+    contents->events.push_back({events.getColumn(0).getString(), events.getColumn(1).getString()});
   }
 }
 
@@ -333,7 +349,8 @@ Result<int64_t> JobStore::insert_model(const StoredModel& model, std::string_vie
   return id;
 }
 
-Result<int64_t> JobStore::insert_job(const StoredJob& job, std::string_view arn, const Tags& tags) {
+Result<int64_t> JobStore::insert_job(const StoredJob& job, std::string_view arn, const Tags& tags,
+                                     const JobEvent& event) {
   int64_t id = 0;
   const auto write = [&](SQLite::Database& db) {
     SQLite::Statement row(db,
@@ -350,6 +367,7 @@ Result<int64_t> JobStore::insert_job(const StoredJob& job, std::string_view arn,
     row.exec();
     id = db.getLastInsertRowid();
     write_tags(db, std::string(arn), tags);
+    write_event(db, event);
   };
   MR_TRY(impl_->queue(write).get());
   return id;
@@ -365,12 +383,25 @@ Status JobStore::delete_job(int64_t id, std::string_view arn) {
       .get();
 }
 
-Status JobStore::update_job(const StoredJob& job) {
-  return impl_->queue([&](SQLite::Database& db) { write_update(db, job); }).get();
+Status JobStore::update_job(const StoredJob& job, const JobEvent& event) {
+  return impl_
+      ->queue([&](SQLite::Database& db) {
+        write_update(db, job);
+        write_event(db, event);
+      })
+      .get();
 }
 
 void JobStore::note_job(const StoredJob& job) {
   impl_->queue([job](SQLite::Database& db) { write_update(db, job); });
+}
+
+void JobStore::forget_event(const std::string& id) {
+  impl_->queue([id](SQLite::Database& db) {
+    SQLite::Statement row(db, "DELETE FROM events WHERE id = ?");
+    row.bind(1, id);
+    row.exec();
+  });
 }
 
 Status JobStore::put_tags(std::string_view arn, const Tags& tags) {

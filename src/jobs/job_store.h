@@ -38,6 +38,12 @@ struct StoredJob {
 
 using Tags = std::vector<Tag>;
 
+// A change of a job's state that other programs are to be told of.
+struct JobEvent {
+  std::string id;    // "": nobody wants events
+  std::string json;  // one line, without its end
+};
+
 // What a name is compared by: 'Nightly' and 'nightly' are one name.
 std::string name_key(std::string_view name);
 
@@ -47,6 +53,7 @@ class JobStore {
     std::vector<StoredModel> models;  // in the order of their ids
     std::vector<StoredJob> jobs;      // likewise; `model_request` only of those that have not ended
     std::map<std::string, Tags> tags;  // by ARN
+    std::vector<JobEvent> events;      // not yet told, in their order
   };
 
   // Opens or makes `file` and reads all of it. A file that a newer version wrote, that another
@@ -61,13 +68,17 @@ class JobStore {
 
   // The new id. already_exists: the name is taken.
   Result<int64_t> insert_model(const StoredModel& model, std::string_view arn, const Tags& tags);
-  Result<int64_t> insert_job(const StoredJob& job, std::string_view arn, const Tags& tags);
+  // `event` is kept with what it tells of until forget_event.
+  Result<int64_t> insert_job(const StoredJob& job, std::string_view arn, const Tags& tags,
+                             const JobEvent& event = {});
   Status delete_model(int64_t id, std::string_view arn);
   Status delete_job(int64_t id, std::string_view arn);
   // Everything of `job` that changes in its life: status, reason, times, progress.
-  Status update_job(const StoredJob& job);
+  Status update_job(const StoredJob& job, const JobEvent& event = {});
   // The same without waiting; an error is forgotten. For what a restart finds out by itself.
   void note_job(const StoredJob& job);
+  // Without waiting; an event that is not forgotten is told once more after a restart.
+  void forget_event(const std::string& id);
   Status put_tags(std::string_view arn, const Tags& tags);
   // The model of a stored job, as it was when the job was created.
   Result<std::string> model_request_of(int64_t job);

@@ -1,6 +1,7 @@
 // The store under what happens to files: reopened, newer, full, and killed at any moment.
 #include "jobs/job_store.h"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -117,6 +118,38 @@ TEST(JobStore, AFileOfANewerVersionOrNoneOfOursIsRefused) {
   const auto newer = JobStore::open(folder / "newer", &contents);
   ASSERT_FALSE(newer);
   EXPECT_THAT(newer.error().message, HasSubstr("newer version"));
+}
+
+TEST(JobStore, AFileOfTheFirstVersionIsTakenUp) {
+  const TestFolder folder;
+  JobStore::Contents contents;
+  ASSERT_TRUE(open(folder / "db", &contents)->insert_job(job_named("old"), "a", {}));
+  SQLite::Database(folder / "db", SQLite::OPEN_READWRITE)
+      .exec("DROP TABLE events; PRAGMA user_version = 1");
+  ASSERT_NE(open(folder / "db", &contents), nullptr);
+  EXPECT_THAT(contents.jobs, SizeIs(1));
+}
+
+TEST(JobStore, EventsStayUntilTheyAreForgotten) {
+  const TestFolder folder;
+  JobStore::Contents contents;
+  auto store = open(folder / "db", &contents);
+  StoredJob job = job_named("j");
+  job.id = *store->insert_job(job, "a", {}, {"1", "created"});
+  ASSERT_TRUE(store->update_job(job, {"2", "ended"}));
+  ASSERT_TRUE(store->update_job(job, {"3", "told"}));
+  ASSERT_TRUE(store->update_job(job));
+  store->forget_event("3");
+  store = nullptr;
+  store = open(folder / "db", &contents);
+  ASSERT_THAT(contents.events, SizeIs(2));
+  EXPECT_EQ(contents.events[0].json, "created");
+  EXPECT_EQ(contents.events[1].id, "2");
+  store->forget_event("1");
+  store->forget_event("2");
+  store = nullptr;
+  store = open(folder / "db", &contents);
+  EXPECT_THAT(contents.events, SizeIs(0));
 }
 
 TEST(JobStore, ASecondProcessIsKeptOut) {

@@ -96,7 +96,8 @@ class LocalJobService final : public JobService {
   bool has_resource(std::string_view arn) const;
   Status put_tags(std::string_view arn, const Tags& tags);
   Status told(Status status);
-  void tell(const TransformJobRecord& job);
+  // What the others are to be told of the job as it is now; empty where nobody listens.
+  JobEvent event_of(const TransformJobRecord& job, const Tags& tags) const;
 
   const ServiceOptions options_;
   const std::unique_ptr<JobStore> store_;

@@ -118,8 +118,14 @@ bool LocalJobService::try_end(int64_t job, const JobEnd& how) {
 
 Status LocalJobService::change(IndexedJob* entry, StoredJob changed) {
   changed.modified_ms = now_ms();
-  MR_TRY(told(store_->update_job(changed)));
   JobPtr record = job_record(changed, *entry->record);
+  Tags tags;
+  {
+    const std::shared_lock lock(mutex_);
+    tags = tags_of(record->arn);
+  }
+  const JobEvent event = event_of(*record, tags);
+  MR_TRY(told(store_->update_job(changed, event)));
   {
     const std::unique_lock lock(mutex_);
     jobs_.update(entry, [&](IndexedJob& indexed) {
@@ -129,7 +135,7 @@ Status LocalJobService::change(IndexedJob* entry, StoredJob changed) {
       indexed.record = record;
     });
   }
-  tell(*record);
+  if (!event.id.empty()) events_->emit(event);
   count_end(record->status);
   return {};
 }
@@ -183,13 +189,8 @@ Status LocalJobService::told(Status status) {
   return status;
 }
 
-void LocalJobService::tell(const TransformJobRecord& job) {
-  Tags tags;
-  {
-    const std::shared_lock lock(mutex_);
-    tags = tags_of(job.arn);
-  }
-  events_->emit(event_json(job, tags, options_));
+JobEvent LocalJobService::event_of(const TransformJobRecord& job, const Tags& tags) const {
+  return events_->is_wanted() ? job_event(job, tags, options_) : JobEvent();
 }
 
 }  // namespace millrace::jobs

@@ -65,7 +65,9 @@ LocalJobService::LocalJobService(ServiceOptions options, std::unique_ptr<JobStor
     : options_(std::move(options)),
       store_(std::move(store)),
       events_(std::move(events)),
-      models_loaded_(options_.model_bytes_max) {}
+      models_loaded_(options_.model_bytes_max) {
+  events_->when_done([this](const std::string& id) { store_->forget_event(id); });
+}
 
 LocalJobService::~LocalJobService() {
   drain();
@@ -76,6 +78,8 @@ void LocalJobService::start(JobStore::Contents contents) {
     models_.insert({model.id, model_record(model, options_)});
   }
   for (auto& [arn, tags] : contents.tags) tags_[arn] = std::move(tags);
+  // Told again what may not have been: the process ended between storing it and its delivery.
+  for (const JobEvent& event : contents.events) events_->emit(event);
   for (StoredJob& job : contents.jobs) take_up_job(std::move(job));
   remove_leftovers();
   for (int i = 0; i < options_.running_max; ++i) threads_.emplace_back([this] { work(); });
