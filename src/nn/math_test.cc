@@ -98,6 +98,20 @@ TEST(Math, GeluTanhIsItsFormula) {
       4.0, 1e-7);
 }
 
+// What every 1,009th float misses.
+TEST(Math, ActivationsAreDefinedAtInfinity) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const Kernels* kernels : all_kernels()) {
+    for (const Activation activation :
+         {Activation::kRelu, Activation::kGelu, Activation::kGeluTanh, Activation::kTanh}) {
+      float x[2] = {-infinity, infinity};
+      kernels->activate(x, 2, activation);
+      EXPECT_EQ(x[0], activation == Activation::kTanh ? -1.0F : 0.0F) << kernels->name;
+      EXPECT_EQ(x[1], activation == Activation::kTanh ? 1.0F : infinity) << kernels->name;
+    }
+  }
+}
+
 TEST(Math, TanhIsAccurate) {
   check_activation(
       Activation::kTanh, [](double x) { return std::tanh(x); }, 2.0, 0.0);

@@ -88,13 +88,15 @@ MR_NN_INLINE typename V::T gelu(typename V::T x) {
   return V::sub(V::max(zero, x), V::select(V::less(a, V::set1(5.75F)), g, zero));
 }
 
-// x/2 (1 + tanh(y)) with y = sqrt(2/pi) (x + 0.044715 x^3), which is x * sigmoid(2y).
+// x/2 (1 + tanh(y)) with y = sqrt(2/pi) (x + 0.044715 x^3), which is x * sigmoid(2y). Where that is
+// 0 anyway x ends, for -infinity times 0 would be NaN.
 template <class V>
 MR_NN_INLINE typename V::T gelu_tanh(typename V::T x) {
   using T = typename V::T;
-  const T inner = V::fma(V::mul(x, x), V::set1(0.044715F), V::set1(1.0F));
-  const T y2 = V::mul(V::mul(x, V::set1(1.5957691216F)), inner);
-  return V::mul(x, sigmoid<V>(y2));
+  const T kept = V::max(V::set1(-64.0F), x);
+  const T inner = V::fma(V::mul(kept, kept), V::set1(0.044715F), V::set1(1.0F));
+  const T y2 = V::mul(V::mul(kept, V::set1(1.5957691216F)), inner);
+  return V::mul(kept, sigmoid<V>(y2));
 }
 
 template <class V>
