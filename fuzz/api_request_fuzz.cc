@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "jobs/without_effect.h"
 #include "server/api_rules.h"
 #include "server/api_validation.h"
 #include "server/log_filter.h"
@@ -35,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   MR_CHECK(again && *again == *clean);
   if (operation.name == "CreateTransformJob") {
     (void)server::check_job_rules(*clean);
-    server::members_without_effect(*clean);
+    (void)millrace::jobs::members_without_effect(*clean);
   }
   if (operation.name == "CreateModel") (void)server::check_model_rules(*clean);
   if (operation.name == "AddTags") (void)server::check_tag_rules(*clean);
