@@ -175,7 +175,7 @@ def test_a_container_that_exits_ends_the_job_with_its_log(run, engine):
 
 def test_a_container_that_never_answers_ping_is_removed(run, engine):
     engine.settings(behaviour="silent")
-    done = run("--model-network", "full", "--ping-timeout-in-seconds", "1", exit_status=2)
+    done = run("--model-network", "full", "--ping-timeout-in-seconds", "5", exit_status=2)
     assert "failed to respond to /ping" in done.stderr
     assert engine.removed() and not processes(str(engine.folder))
 
