@@ -3,6 +3,7 @@
 // without an answer. Signatures are not looked at; versitygw does that.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -80,7 +81,7 @@ class FakeS3 {
   std::function<Fault(int, const Request&)> fault = [](int, const Request&) {
     return Fault::kNone;
   };
-  int calls = 0;
+  std::atomic<int> calls = 0;
   bool knows_if_none_match = true;
   InstantClock clock;
 
