@@ -201,14 +201,11 @@ struct JsonRecordReader::Impl {
 
   // REQUIRES: all of the document was read.
   Error no_text(ondemand::document& document) const {
-    std::string members = "no members";
+    MemberList list;
     document.rewind();
     ondemand::object object;
-    if (document.get_object().get(object) == simdjson::SUCCESS) {
-      MemberList list;
-      list.add(object, text_column, "");
-      members = list.text();
-    }
+    if (document.get_object().get(object) == simdjson::SUCCESS) list.add(object, text_column, "");
+    const std::string members = list.text();
     if (!text_column.empty()) {
       return bad_input("the object has no field \"" + text_column +
                        "\", which --text-column (MILLRACE_TEXT_COLUMN) names; it has " + members);

@@ -78,6 +78,18 @@ Error bad_status(int status) {
   return status == 404 ? not_found(text) : invalid_argument(text);
 }
 
+// `ask(url)` -> Result<HttpReply>, asked at each place that a reply redirects to; the first reply
+// that does not.
+template <class Ask>
+Result<HttpReply> follow(std::string url, Ask ask) {
+  for (int hops = 0; hops <= kRedirectsMax; ++hops) {
+    MR_ASSIGN(HttpReply reply, ask(url));
+    if (!is_redirect(reply.status)) return reply;
+    url = resolved(url, reply.header("location"));
+  }
+  return fail(corruption("redirected too often"));
+}
+
 // Headers are the hub's own: on the way to where a large file lies, only the first answer has them.
 Result<FileInfo> ask_about(HubConnection* hub, const std::string& url) {
   return retry(hub->retrying(), hub->options().cancel, [&]() -> Result<FileInfo> {
@@ -132,17 +144,10 @@ class Download {
   }
 
   Status attempt(const std::string& url) {
-    std::string at = url;
-    for (int hops = 0; hops <= kRedirectsMax; ++hops) {
-      MR_ASSIGN(const HttpReply reply, fetch(at));
-      if (is_redirect(reply.status)) {
-        at = resolved(at, reply.header("location"));
-        continue;
-      }
-      if (reply.status != 200 && reply.status != 206) return fail(bad_status(reply.status));
-      return have_ == info_.size ? Status() : fail(unavailable("the download broke off"));
-    }
-    return fail(corruption("redirected too often"));
+    MR_ASSIGN(const HttpReply reply,
+              follow(url, [this](const std::string& at) { return fetch(at); }));
+    if (reply.status != 200 && reply.status != 206) return fail(bad_status(reply.status));
+    return have_ == info_.size ? Status() : fail(unavailable("the download broke off"));
   }
 
   Result<HttpReply> fetch(const std::string& url) {
@@ -216,16 +221,13 @@ class Download {
 
 Result<HttpReply> HubConnection::get(const std::string& url) {
   return retry(retrying_, options_.cancel, [&]() -> Result<HttpReply> {
-    std::string at = url;
-    for (int hops = 0; hops <= kRedirectsMax; ++hops) {
+    return follow(url, [&](const std::string& at) -> Result<HttpReply> {
       HttpRequest request;
       request.url = at;
       MR_ASSIGN(HttpReply reply, send(std::move(request)));
       if (is_temporary(reply.status)) return fail(bad_status(reply.status));
-      if (!is_redirect(reply.status)) return reply;
-      at = resolved(at, reply.header("location"));
-    }
-    return fail(corruption("redirected too often"));
+      return reply;
+    });
   });
 }
 

@@ -58,24 +58,41 @@ bool near(float value, float x, Truth truth, double ulps, double absolute) {
   return error <= absolute || error <= ulps * ulp(exact);  // ulp takes longer
 }
 
-// Runs `activation` over all floats on all kernels, and the reference against `truth`: the error
-// may be `ulps` of the true value or `absolute`, whichever is larger.
-template <class Truth>
-void check_activation(Activation activation, Truth truth, double ulps, double absolute) {
+// What the reference makes of x; every other kernel must make the same. `compute(kernels, x, out)`.
+template <class Compute>
+std::vector<float> on_all_kernels(const std::vector<float>& x, Compute compute) {
+  std::vector<float> want(x.size());
+  compute(reference(), x, want.data());
+  for (const Kernels* kernels : fast_kernels()) {
+    std::vector<float> got(x.size());
+    compute(*kernels, x, got.data());
+    expect_equal_values(got, want, x, kernels->name);
+  }
+  return want;
+}
+
+// Runs `compute` over all floats on all kernels, and the reference against `truth`: the error may
+// be `ulps` of the true value or `absolute`, whichever is larger.
+template <class Compute, class Truth>
+void check_function(Compute compute, Truth truth, double ulps, double absolute) {
   for_floats(0, kFloats, [&](const std::vector<float>& x) {
-    std::vector<float> want = x;
-    reference().activate(want.data(), want.size(), activation);
-    for (const Kernels* kernels : fast_kernels()) {
-      std::vector<float> got = x;
-      kernels->activate(got.data(), got.size(), activation);
-      expect_equal_values(got, want, x, kernels->name);
-    }
+    const std::vector<float> values = on_all_kernels(x, compute);
     for (size_t i = 0; i < x.size(); ++i) {
-      if (near(want[i], x[i], truth, ulps, absolute)) continue;
-      ADD_FAILURE() << want[i] << " at " << x[i];
+      if (near(values[i], x[i], truth, ulps, absolute)) continue;
+      ADD_FAILURE() << values[i] << " at " << x[i];
       return;
     }
   });
+}
+
+template <class Truth>
+void check_activation(Activation activation, Truth truth, double ulps, double absolute) {
+  const auto compute = [activation](const Kernels& kernels, const std::vector<float>& x,
+                                    float* out) {
+    std::copy(x.begin(), x.end(), out);
+    kernels.activate(out, x.size(), activation);
+  };
+  check_function(compute, truth, ulps, absolute);
 }
 
 TEST(Math, GeluIsExactByErf) {
@@ -123,21 +140,9 @@ TEST(Math, ReluKeepsNan) {
 }
 
 TEST(Math, SigmoidIsAccurate) {
-  for_floats(0, kFloats, [](const std::vector<float>& x) {
-    std::vector<float> want(x.size());
-    reference().sigmoid(x.data(), x.size(), want.data());
-    for (const Kernels* kernels : fast_kernels()) {
-      std::vector<float> got(x.size());
-      kernels->sigmoid(x.data(), x.size(), got.data());
-      expect_equal_values(got, want, x, kernels->name);
-    }
-    const auto truth = [](double y) { return 1 / (1 + std::exp(-y)); };
-    for (size_t i = 0; i < x.size(); ++i) {
-      if (std::isnan(x[i]) || near(want[i], x[i], truth, 3.0, 1.2e-38)) continue;
-      ADD_FAILURE() << want[i] << " at " << x[i];
-      return;
-    }
-  });
+  check_function([](const Kernels& kernels, const std::vector<float>& x,
+                    float* out) { kernels.sigmoid(x.data(), x.size(), out); },
+                 [](double x) { return 1 / (1 + std::exp(-x)); }, 3.0, 1.2e-38);
 }
 
 // Seen through softmax of 0 and the values, none above it: the quotient of an entry and the first
@@ -147,13 +152,10 @@ TEST(Math, ExpIsAccurate) {
   const uint64_t to = std::bit_cast<uint32_t>(-87.0F);
   for_floats(from, to, [](std::vector<float> x) {
     x.insert(x.begin(), 0.0F);
-    std::vector<float> want(x.size());
-    reference().softmax(x.data(), x.size(), want.data());
-    for (const Kernels* kernels : fast_kernels()) {
-      std::vector<float> got(x.size());
-      kernels->softmax(x.data(), x.size(), got.data());
-      expect_equal_values(got, want, x, kernels->name);
-    }
+    const std::vector<float> want =
+        on_all_kernels(x, [](const Kernels& kernels, const std::vector<float>& in, float* out) {
+          kernels.softmax(in.data(), in.size(), out);
+        });
     for (size_t i = 0; i < x.size(); ++i) {
       const double exact = std::exp(static_cast<double>(x[i]));
       if (std::fabs(static_cast<double>(want[i]) / want[0] / exact - 1.0) <= 2.5e-7) continue;
