@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cstring>
 #include <limits>
-#include <thread>
 
 #include "base/background.h"
 #include "base/limits.h"
@@ -135,14 +134,7 @@ void load_blocks(std::vector<Block>* blocks, int threads) {
     std::vector<float> scratch;
     for (size_t i = next++; i < blocks->size(); i = next++) load_block(&(*blocks)[i], &scratch);
   };
-  std::vector<std::thread> helpers;
-  for (int i = 1; i < threads; ++i) {
-    Result<std::thread> helper = start_thread(work);
-    if (!helper) break;  // those that there are do it
-    helpers.push_back(std::move(*helper));
-  }
-  work();
-  for (std::thread& helper : helpers) helper.join();
+  on_threads(static_cast<size_t>(std::max(1, threads)), work);
 }
 
 // Over the tensors by name, so that the digest is the model's and not its files'. XXH3 and not

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <thread>
-#include <vector>
 
 #include "base/background.h"
 #include "base/limits.h"
@@ -17,18 +15,9 @@ namespace millrace::transform {
 template <class Task>
 void concurrently(size_t count, Task task) {
   std::atomic<size_t> next = 0;
-  const auto work = [&] {
+  on_threads(std::min<size_t>(count, limits::kLanesMax), [&] {
     for (size_t k = next++; k < count; k = next++) task(k);
-  };
-  std::vector<std::thread> threads;
-  const size_t others = std::min<size_t>(count, limits::kLanesMax) - (count > 0 ? 1 : 0);
-  for (size_t i = 0; i < others; ++i) {
-    Result<std::thread> thread = start_thread(work);
-    if (!thread) break;  // those that there are do it
-    threads.push_back(std::move(*thread));
-  }
-  work();
-  for (std::thread& thread : threads) thread.join();
+  });
 }
 
 }  // namespace millrace::transform
